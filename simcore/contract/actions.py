@@ -1,0 +1,211 @@
+"""Actions: what a policy asks a backend to start. Imperative, frozen, compared by value.
+
+An action takes effect after the hook that yielded it returns. One that takes time ends in exactly one
+`Done(action, ok, why, kept)`. A backend lists the actions it can start (`starts`), a policy those it may
+yield (`emits`); a mismatch fails when the study is read, never in the middle of a run.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Literal
+
+RequestId = int
+InstanceId = int
+
+action = dataclass(frozen=True, slots=True)
+
+# -- where a request goes (router, rollout) ----------------------------------------------------------
+
+
+@action
+class Dispatch:
+    """Put an unrouted request into the waiting queue of `instance`. Immediate: no `Done` unless refused."""
+
+    request: RequestId
+    instance: InstanceId
+
+
+@action
+class Reject:
+    """Turn an unrouted request away (admission control). It is counted, never silently dropped."""
+
+    request: RequestId
+
+
+@action
+class Migrate:
+    """Move a request, waiting or running, to instance `dst`. How: `mechanism.migration`. Ends in `Done`."""
+
+    request: RequestId
+    dst: InstanceId
+
+
+# -- who runs next (scheduler) -----------------------------------------------------------------------
+
+
+@action
+class Preempt:
+    """Take a running request out of its batch at the next boundary: drop its KV, or swap it to the host."""
+
+    request: RequestId
+    kv: Literal["drop", "swap"] = "drop"
+
+
+@action
+class Resume:
+    """Bring a swapped or paused request back; its KV is copied in or computed again. Ends in `Done`."""
+
+    request: RequestId
+
+
+@action
+class Touch:
+    """Read `order(request)` again: its place in the waiting queue may have changed."""
+
+    request: RequestId
+
+
+@action
+class PinKV:
+    """Keep the KV of a request (or of its program's last turn) until the date `until_s`, seconds."""
+
+    request: RequestId
+    until_s: float
+
+
+@action
+class Unpin:
+    """Give up a pin before its date."""
+
+    request: RequestId
+
+
+@action
+class SplitSMs:
+    """Offer `prefill_pct` and `decode_pct` of an instance's SMs (each 1..100; the sum may exceed 100)."""
+
+    instance: InstanceId
+    prefill_pct: int
+    decode_pct: int
+
+
+# -- what is generated, and under which weights (rollout) ---------------------------------------------
+
+
+@action
+class Submit:
+    """Start `groups` new groups of `samples` responses each, from prompts not drawn yet."""
+
+    groups: int
+    samples: int
+
+
+@action
+class Abort:
+    """Stop a request. With `keep_tokens` it can be dispatched again and goes on from its tokens."""
+
+    request: RequestId
+    keep_tokens: bool = False
+
+
+@action
+class Train:
+    """Run one training step on these finished groups. Ends in `Done`, then `Trained`."""
+
+    groups: tuple[int, ...]
+
+
+@action
+class UpdateWeights:
+    """Publish weights `version` to the instances. Ends in `Done`, then `WeightsUpdated`."""
+
+    version: int
+
+
+# -- the fleet (router) ------------------------------------------------------------------------------
+
+
+@action
+class Scale:
+    """Boot `instances` more instances (`InstanceUp` follows each after its boot time)."""
+
+    instances: int
+
+
+@action
+class Drain:
+    """Send nothing more to an instance; `Done` when its last request has left."""
+
+    instance: InstanceId
+
+
+@action
+class CancelDrain:
+    """Put a draining instance back to work."""
+
+    instance: InstanceId
+
+
+@action
+class Terminate:
+    """Shut an instance down; what is still on it is failed and reported."""
+
+    instance: InstanceId
+
+
+@action
+class SetRole:
+    """Change what an instance serves, after its running work drained."""
+
+    instance: InstanceId
+    role: Literal["mixed", "prefill", "decode"]
+
+
+# -- when to think again (all) -----------------------------------------------------------------------
+
+
+@action
+class WakeAt:
+    """Ask for `Woke(key)` at the date `time_s` (rounded to a picosecond, never before now)."""
+
+    time_s: float
+    key: Hashable
+
+
+@action
+class WakeAfter:
+    """Scheduler only: ask for `Stepped` once `iterations` (>= 1) more iterations of this lane have ended."""
+
+    iterations: int
+
+
+@action
+class WakeBelow:
+    """Scheduler only: ask for `Stepped` at the first boundary with fewer than `free_blocks` free KV blocks."""
+
+    free_blocks: int
+
+
+Action = (
+    Dispatch
+    | Reject
+    | Migrate
+    | Preempt
+    | Resume
+    | Touch
+    | PinKV
+    | Unpin
+    | SplitSMs
+    | Submit
+    | Abort
+    | Train
+    | UpdateWeights
+    | Scale
+    | Drain
+    | CancelDrain
+    | Terminate
+    | SetRole
+    | WakeAt
+    | WakeAfter
+    | WakeBelow
+)

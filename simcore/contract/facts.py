@@ -1,0 +1,173 @@
+"""Facts: what a backend tells a policy. Past tense, frozen, each with a semantic cause.
+
+How a backend splits its work into steps is not a fact: the simulator may run a thousand iterations in one
+event and the engine one by one, and both report the same facts at the same boundaries.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Literal
+
+from simcore.contract.actions import Action, InstanceId, RequestId
+
+fact = dataclass(frozen=True, slots=True)
+
+
+@fact
+class Arrived:
+    """A request reached the cluster; nobody has routed it yet."""
+
+    request: RequestId
+
+
+@fact
+class Rejected:
+    """A request was turned away: `why` is "too_long" (can never fit) or "policy" (a `Reject`)."""
+
+    request: RequestId
+    why: str
+
+
+@fact
+class FirstToken:
+    """The first output token of a request came out at this boundary."""
+
+    request: RequestId
+    instance: InstanceId
+
+
+@fact
+class Finished:
+    """The last output token of a request came out; its KV is free again."""
+
+    request: RequestId
+    instance: InstanceId
+
+
+@fact
+class Preempted:
+    """A running request lost its place. `kv` says what became of its KV."""
+
+    request: RequestId
+    instance: InstanceId
+    kv: Literal["drop", "swap"]
+
+
+@fact
+class Cancelled:
+    """The client gave up: `why` is "client" or "timeout"."""
+
+    request: RequestId
+    why: str
+
+
+@fact
+class TurnEnded:
+    """A program's turn ended in a call of `tool`; the next turn arrives when the tool returns."""
+
+    request: RequestId
+    program: int
+    tool: str
+
+
+@fact
+class PriorityChanged:
+    """New priorities are in force (epoch number `epoch`); every waiting key is read again."""
+
+    epoch: int
+
+
+@fact
+class Stepped:
+    """Answers `WakeAfter` and `WakeBelow`: the lane has completed `iteration` iterations since its start."""
+
+    instance: InstanceId
+    lane: int
+    iteration: int
+
+
+@fact
+class InstanceUp:
+    """An instance is ready for work."""
+
+    instance: InstanceId
+
+
+@fact
+class InstanceDown:
+    """An instance is gone: `why` is "drained", "terminated" or "failed"."""
+
+    instance: InstanceId
+    why: str
+
+
+@fact
+class RolloutOpened:
+    """The trainer wants `target_groups` complete groups for training step `step`."""
+
+    step: int
+    target_groups: int
+
+
+@fact
+class GroupCompleted:
+    """All samples of `group` are done; `accepted` is the filter's verdict."""
+
+    group: int
+    accepted: bool
+
+
+@fact
+class Trained:
+    """Training step `step` ended."""
+
+    step: int
+
+
+@fact
+class WeightsUpdated:
+    """Weights `version` are live on `instance`; tokens from now on carry it."""
+
+    instance: InstanceId
+    version: int
+
+
+@fact
+class Done:
+    """The outcome of an action that took time, or of one overtaken by events (`ok` false, `why` says how).
+
+    `kept` counts what survived: tokens after an `Abort`, blocks after a `Preempt`.
+    """
+
+    action: Action
+    ok: bool
+    why: str = ""
+    kept: int = 0
+
+
+@fact
+class Woke:
+    """Answers a `WakeAt`."""
+
+    key: Hashable
+
+
+Fact = (
+    Arrived
+    | Rejected
+    | FirstToken
+    | Finished
+    | Preempted
+    | Cancelled
+    | TurnEnded
+    | PriorityChanged
+    | Stepped
+    | InstanceUp
+    | InstanceDown
+    | RolloutOpened
+    | GroupCompleted
+    | Trained
+    | WeightsUpdated
+    | Done
+    | Woke
+)

@@ -1,0 +1,147 @@
+"""Views: what a policy may see. Read-only, and only what a real cluster can know.
+
+No true output length, tool duration, last turn or future priority is here, unless the study switches an
+oracle on and the policy declares it (`Policy.oracle`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from simcore.contract.actions import InstanceId, RequestId
+
+RequestState = Literal["unrouted", "waiting", "running", "swapped", "paused", "finished", "rejected", "cancelled"]
+InstanceState = Literal["starting", "up", "draining", "down"]
+Load = Literal["requests", "waiting", "running", "waiting_tokens"]
+
+
+class OracleView(Protocol):
+    """Hidden truth. Each read raises `IllegalAction` unless the study's `oracle:` lists the name read."""
+
+    @property
+    def output_tokens(self) -> int: ...
+
+
+class RequestView(Protocol):
+    """One live request, as of now."""
+
+    @property
+    def id(self) -> RequestId: ...
+    @property
+    def arrival_s(self) -> float: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def output_tokens(self) -> int:
+        """Tokens generated so far; never the future."""
+
+    @property
+    def kv_blocks(self) -> int: ...
+    @property
+    def state(self) -> RequestState: ...
+    @property
+    def instance(self) -> InstanceId | None: ...
+    @property
+    def priority(self) -> int:
+        """Lower is more urgent; 0 when the workload gives none."""
+
+    @property
+    def request_class(self) -> str: ...
+    @property
+    def program(self) -> int | None: ...
+    @property
+    def preemptions(self) -> int: ...
+    @property
+    def oracle(self) -> OracleView: ...
+
+
+class InstanceView(Protocol):
+    """One instance as of its last boundary completed before `as_of_s`, plus the router's dispatches since."""
+
+    @property
+    def id(self) -> InstanceId: ...
+    @property
+    def as_of_s(self) -> float: ...
+    @property
+    def state(self) -> InstanceState: ...
+    @property
+    def role(self) -> Literal["mixed", "prefill", "decode"]: ...
+    @property
+    def running(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def preempted(self) -> int:
+        """Waiting requests that ran before and lost their place."""
+
+    @property
+    def kv_blocks(self) -> int:
+        """Capacity of the KV pool in blocks."""
+
+    @property
+    def free_blocks(self) -> int: ...
+    @property
+    def head_blocks(self) -> int:
+        """KV blocks the head of the waiting queue needs; 0 when nothing waits."""
+
+    @property
+    def waiting_blocks(self) -> int:
+        """KV blocks all waiting requests need together."""
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Tokens all waiting requests still have to prefill."""
+
+
+class ClusterView(Protocol):
+    """What a router or a rollout policy sees."""
+
+    @property
+    def now_s(self) -> float: ...
+    @property
+    def requests(self) -> Mapping[RequestId, RequestView]:
+        """Live requests only."""
+
+    @property
+    def instances(self) -> Sequence[InstanceView]:
+        """By id; instances that are gone stay, with state "down"."""
+
+    def least(self, load: Load) -> InstanceId:
+        """Return the instance that is up with the least of `load`; ties go to the lowest id. O(log n)."""
+
+    def draw(self, *key: int) -> float:
+        """Return a uniform number in [0, 1) that depends on the study's seed, the replication and `key` alone.
+
+        The same key gives the same number, in every system and on every backend: systems are compared on
+        common random numbers, and a policy that draws more does not shift another's draws.
+        """
+
+
+class LaneView(Protocol):
+    """What a scheduler sees: its own lane of one instance, live."""
+
+    @property
+    def now_s(self) -> float: ...
+    @property
+    def instance(self) -> InstanceId: ...
+    @property
+    def lane(self) -> int: ...
+    @property
+    def iteration(self) -> int:
+        """Iterations this lane has completed since its start."""
+
+    @property
+    def block_tokens(self) -> int: ...
+    @property
+    def kv_blocks(self) -> int: ...
+    @property
+    def free_blocks(self) -> int: ...
+    @property
+    def running(self) -> Sequence[RequestId]:
+        """In admission order, oldest first."""
+
+    @property
+    def waiting(self) -> Sequence[RequestId]:
+        """In queue order, next first."""
+
+    @property
+    def requests(self) -> Mapping[RequestId, RequestView]: ...
