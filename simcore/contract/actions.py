@@ -6,13 +6,12 @@ yield (`emits`); a mismatch fails when the study is read, never in the middle of
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Literal
+
+from simcore.contract.values import value as action
 
 RequestId = int
 InstanceId = int
-
-action = dataclass(frozen=True, slots=True)
 
 # -- where a request goes (router, rollout) ----------------------------------------------------------
 

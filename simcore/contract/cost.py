@@ -1,7 +1,7 @@
 """Cost: what an iteration looks like to a cost model, and what the model answers.
 
 `line(shape) -> (first, increment, iterations)`: the next iteration takes `first` picoseconds; while the batch
-keeps its members, each further one takes `increment` more than the one before; and that holds exactly for
+keeps its members, each further one takes `increment` >= 0 more than the one before; and that holds exactly for
 `iterations` iterations from now. So a simulator covers many iterations in one event, bit for bit.
 """
 

@@ -5,12 +5,10 @@ event and the engine one by one, and both report the same facts at the same boun
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Literal
 
 from simcore.contract.actions import Action, InstanceId, RequestId
-
-fact = dataclass(frozen=True, slots=True)
+from simcore.contract.values import value as fact
 
 
 @fact

@@ -1,0 +1,1 @@
+"""Policies: one file, one policy. Decisions only: facts in, actions out, time passed in."""

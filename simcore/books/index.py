@@ -1,0 +1,36 @@
+"""Index: which of n has the least key, in O(log n) per change."""
+
+from heapq import heapify, heappop, heappush
+
+
+class Least:
+    """Argmin over integer keys; ties go to the lowest position. Stale heap entries are skipped when met.
+
+    >>> least = Least(3)
+    >>> least.set(0, 5); least.set(2, -1); least.argmin()
+    2
+    >>> least.set(2, 7); least.argmin()
+    1
+    """
+
+    __slots__ = ("_heap", "_keys")
+
+    def __init__(self, size: int) -> None:
+        self._keys = [0] * size
+        self._heap = [(0, position) for position in range(size)]
+
+    def set(self, position: int, key: int) -> None:
+        if self._keys[position] == key:
+            return
+        self._keys[position] = key
+        heap = self._heap
+        heappush(heap, (key, position))
+        if len(heap) > 8 * len(self._keys) + 64:
+            heap[:] = [(key, position) for position, key in enumerate(self._keys)]
+            heapify(heap)
+
+    def argmin(self) -> int:
+        heap, keys = self._heap, self._keys
+        while heap[0][0] != keys[heap[0][1]]:
+            heappop(heap)
+        return heap[0][1]

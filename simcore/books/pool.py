@@ -1,0 +1,68 @@
+"""KV pool: how many blocks of an instance are free, and, when asked, which.
+
+Counts are all that most decisions need. `BlockTables` follows the same allocations by identity, for what
+does need them; it never decides anything, so a run with it takes the same decisions as one without.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from simcore.books.request import Request
+
+
+class KvPool:
+    """The KV blocks of one instance, shared by its lanes."""
+
+    __slots__ = ("block_tokens", "free", "tables", "total")
+
+    def __init__(self, total: int, block_tokens: int, identities: bool = False) -> None:
+        self.total = self.free = total
+        self.block_tokens = block_tokens
+        self.tables = BlockTables(total, block_tokens) if identities else None
+
+    def blocks_for(self, tokens: int) -> int:
+        """Return the blocks that `tokens` tokens fill, the last one perhaps in part."""
+        return -(-tokens // self.block_tokens)
+
+
+class BlockTables:
+    """Block ids: a queue of free ids, oldest freed first, and one table of ids per request that holds any."""
+
+    __slots__ = ("block_tokens", "free", "of", "total")
+
+    def __init__(self, total: int, block_tokens: int) -> None:
+        self.total = total
+        self.block_tokens = block_tokens
+        self.free: deque[int] = deque(range(total))
+        self.of: dict[int, list[int]] = {}
+
+    def grow(self, request: Request, blocks: int) -> None:
+        """Give `request` this many more blocks, from the front of the free queue."""
+        table = self.of.setdefault(request.id, [])
+        for _ in range(blocks):
+            table.append(self.free.popleft())
+
+    def release(self, request: Request) -> None:
+        """Free all blocks of `request`; its last block comes back into use last."""
+        self.free.extend(self.of.pop(request.id, ()))
+
+    def decode(self, running: Iterable[Request], first: int, last: int) -> None:
+        """Hand out what the decodes among `running` take in iterations first..last-1, in the order of time.
+
+        A decode takes a block in each iteration that writes the first token of one.
+        """
+        size = self.block_tokens
+        due = [
+            (iteration, position, request)
+            for position, request in enumerate(running)
+            if request.ends >= 0
+            for iteration in range(first + (-(request.offset + first)) % size, last, size)
+        ]
+        for _, _, request in sorted(due, key=lambda entry: entry[:2]):
+            self.grow(request, 1)
+
+    def check(self, free: int) -> None:
+        """Assert that ids are conserved and agree with the count of free blocks."""
+        held = [block for table in self.of.values() for block in table]
+        assert len(self.free) == free, f"{len(self.free)} free ids, but {free} free blocks counted"
+        assert sorted([*held, *self.free]) == list(range(self.total)), "a block id was lost or has two owners"

@@ -1,0 +1,104 @@
+"""Waiting queues: first come first served, or by a scheduler's `order`; preempted requests keep their place.
+
+Every request gets a number when it first joins a lane and keeps it. FCFS is the order of these numbers, and
+`order` breaks its ties by them, so a preempted request goes back where it came from.
+"""
+
+from bisect import insort
+from collections import deque
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from operator import attrgetter
+from typing import Any
+
+from simcore.books.request import Request
+
+_by_number = attrgetter("enqueued")
+
+
+class Fifo:
+    """By number alone. Everything is O(1), but for a request put back between others."""
+
+    __slots__ = ("_queue",)
+
+    def __init__(self) -> None:
+        self._queue: deque[Request] = deque()
+
+    def push(self, request: Request) -> bool:
+        """Add a request; return whether it is now the head."""
+        queue = self._queue
+        if not queue:
+            queue.append(request)
+            return True
+        if request.enqueued > queue[-1].enqueued:
+            queue.append(request)
+            return False
+        if request.enqueued < queue[0].enqueued:
+            queue.appendleft(request)
+            return True
+        insort(queue, request, key=_by_number)
+        return False
+
+    def head(self) -> Request:
+        return self._queue[0]
+
+    def pop(self) -> Request:
+        return self._queue.popleft()
+
+    def remove(self, request: Request) -> None:
+        self._queue.remove(request)
+
+    def touch(self, request: Request) -> None:
+        """FCFS has no key to read again."""
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self._queue)
+
+
+class Ordered:
+    """By `key(request)`, read at `push` and `touch`, ties by number. A heap; removed entries are skipped later."""
+
+    __slots__ = ("_heap", "_key", "_live")
+
+    def __init__(self, key: Callable[[Request], Any]) -> None:
+        self._key = key
+        self._heap: list[tuple[Any, int, Request]] = []
+        self._live: dict[int, tuple[Any, int, Request]] = {}
+
+    def push(self, request: Request) -> bool:
+        """Add a request; return whether it is now the head."""
+        entry = (self._key(request), request.enqueued, request)
+        self._live[request.id] = entry
+        heappush(self._heap, entry)
+        return self.head() is request
+
+    def head(self) -> Request:
+        heap, live = self._heap, self._live
+        while live.get(heap[0][2].id) is not heap[0]:
+            heappop(heap)
+        return heap[0][2]
+
+    def pop(self) -> Request:
+        request = self.head()
+        heappop(self._heap)
+        del self._live[request.id]
+        return request
+
+    def remove(self, request: Request) -> None:
+        del self._live[request.id]
+
+    def touch(self, request: Request) -> None:
+        self.remove(request)
+        self.push(request)
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __iter__(self) -> Iterator[Request]:
+        return (entry[2] for entry in sorted(self._live.values(), key=lambda entry: entry[:2]))
+
+
+Queue = Fifo | Ordered

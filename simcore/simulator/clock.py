@@ -1,0 +1,35 @@
+"""Clock: a SimPy environment whose time is whole picoseconds, and the one kind of event the simulator sets."""
+
+from collections.abc import Callable
+
+from simpy import Environment
+from simpy.events import Event
+
+SAMPLES, ARRIVALS, COPIES, TIMERS, LANES = range(5)
+"""SimPy priorities of what happens at one instant; lane i has priority `LANES + i`."""
+
+
+class Clock(Environment):
+    """Starts at zero and counts picoseconds as int."""
+
+    def __init__(self) -> None:
+        super().__init__(initial_time=0)
+
+    @property
+    def now(self) -> int:
+        return self._now  # type: ignore[return-value]  # ints in, ints out
+
+
+class Alarm(Event):
+    """An event that calls `callback` after `delay` picoseconds, unless cancelled."""
+
+    def __init__(self, clock: Clock, delay: int, callback: Callable[[Event], None], priority: int) -> None:
+        self.env = clock
+        self.callbacks = [callback]
+        self._value = None
+        self._ok = True
+        clock.schedule(self, priority, delay)  # type: ignore[arg-type]  # SimPy orders by any int
+
+    def cancel(self) -> None:
+        """Let it pass in silence; it stays in SimPy's heap until its time."""
+        self.callbacks = []

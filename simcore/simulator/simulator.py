@@ -1,0 +1,415 @@
+"""Simulator: requests arrive, policies decide, lanes step, rows are written; SimPy keeps the time."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from simpy.core import EmptySchedule
+from simpy.events import Event
+
+from simcore.books.draw import seed_of
+from simcore.books.index import Least
+from simcore.books.pool import KvPool
+from simcore.books.queues import Ordered
+from simcore.books.request import CANCELLED, REJECTED, RUNNING, UNROUTED, WAITING, Request
+from simcore.contract import (
+    Abort,
+    Action,
+    Arrived,
+    Dispatch,
+    Finished,
+    FirstToken,
+    IllegalAction,
+    Preempt,
+    Preempted,
+    Reject,
+    Rejected,
+    Scheduler,
+    Stepped,
+    Touch,
+    WakeAfter,
+    WakeAt,
+    WakeBelow,
+    Woke,
+    Workload,
+    overrides,
+    to_ps,
+)
+from simcore.contract import decisions as log
+from simcore.simulator.clock import ARRIVALS, SAMPLES, TIMERS, Alarm, Clock
+from simcore.simulator.recorder import Recorder
+from simcore.simulator.settings import Outcome, Settings, Sink
+from simcore.simulator.stepper import SimLane
+from simcore.simulator.views import LOADS, LiveCluster, LiveLane, LiveRequest
+
+STARTS: frozenset[type] = frozenset({Dispatch, Reject, Preempt, Abort, Touch, WakeAt, WakeAfter, WakeBelow})
+"""Actions this backend can start."""
+
+ROUTER = NO_LANE = -1
+_ROUTER_DRAWS = 1
+_ROUTER_HOOKS = ("on_first_token", "on_finished", "on_preempted", "on_rejected", "on_cancelled", "on_done", "on_woke")
+_SCHEDULER_HOOKS = ("on_arrived", "on_first_token", "on_finished", "on_preempted", "on_cancelled")
+
+
+def simulate(settings: Settings, workload: Workload, sink: Sink) -> Outcome:
+    """Run `workload` under `settings` until every request has ended; write rows to `sink`.
+
+    Raises IllegalAction if a policy breaks the contract.
+    """
+    return Simulator(settings, workload, sink).run()
+
+
+class Simulator:
+    """One run. The books are in its lanes; here is what ties them to policies and to time."""
+
+    def __init__(self, settings: Settings, workload: Workload, sink: Sink, *, keep_spans: bool = False) -> None:
+        self.settings = settings
+        self.clock = Clock()
+        self.recorder = Recorder(
+            sink, iterations=settings.record_iterations or keep_spans, decisions=settings.record_decisions
+        )
+        self.outcome = Outcome()
+        self.classes = workload.classes
+        self.priorities = getattr(workload, "priorities", (0,) * len(workload.classes))
+        self.rank = ROUTER
+        """The lane whose boundary is being processed; -1 for arrivals and timers."""
+        self.live: dict[int, Request] = {}
+        self.indexes: dict[str, Least] = {}
+        self.router = settings.make_router()
+        self.lanes = [self._make_lane(index) for index in range(settings.instances)]
+        self.view = LiveCluster(self, seed_of(settings.seed, settings.replication, _ROUTER_DRAWS))
+        self.lane_views = [LiveLane(lane, self.view.requests) for lane in self.lanes]
+        self.routed = {hook for hook in _ROUTER_HOOKS if overrides(self.router, hook)}
+        schedulers = [lane.scheduler for lane in self.lanes]
+        self.scheduled_hooks = {h for h in _SCHEDULER_HOOKS if any(overrides(s, h) for s in schedulers)}
+        deciding = settings.record_decisions
+        hooks = self.routed | self.scheduled_hooks
+        self.tell_firsts = deciding or "on_first_token" in hooks
+        self.tell_finishes = deciding or "on_finished" in hooks
+        self.log_admissions = deciding
+        self.log_decisions = deciding
+        self.keep_spans = keep_spans
+        self.ended_requests: list[Request] = []
+        """All ended requests, kept only with `keep_spans`."""
+        self.over = False
+        self._arrivals = self._read(workload)
+        self._next: Request | None = None
+        self._timers: set[tuple[int, int, Any]] = set()
+
+    def _make_lane(self, index: int) -> SimLane:
+        scheduler = self.settings.make_scheduler()
+        pool = KvPool(self.settings.kv_blocks, self.settings.block_tokens, self.settings.block_ids)
+        queue = None
+        if overrides(scheduler, "order"):
+            queue = Ordered(lambda request: scheduler.order(LiveRequest(self, request)))
+        lane = SimLane(self, index, pool, scheduler, queue)
+        if overrides(scheduler, "admit"):
+            lane.admit = lambda request: scheduler.admit(self.lane_views[index], LiveRequest(self, request))
+        if overrides(scheduler, "victim"):
+            lane.victim = lambda: self._victim(index, scheduler)
+        return lane
+
+    def _victim(self, index: int, scheduler: Scheduler) -> Request | None:
+        chosen = scheduler.victim(self.lane_views[index])
+        if chosen is None:
+            return None
+        request = self.live.get(chosen)
+        if request is None or request not in self.lanes[index].running:
+            raise IllegalAction(f"victim: must be running on instance {index}, got request {chosen}")
+        return request
+
+    # -- the run ----------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        self._start_router()
+        self._next = next(self._arrivals, None)
+        if self._next is not None:
+            Alarm(self.clock, self._next.arrival_ps, self._arrive, ARRIVALS)
+            if self.settings.sample_s is not None:
+                period = max(1, to_ps(self.settings.sample_s))
+                Alarm(self.clock, 0, lambda _: self._sample(period), SAMPLES)
+            step = self.clock.step
+            # Timers that a policy keeps setting do not keep a run alive; work that nobody routes ends it.
+            with suppress(EmptySchedule):
+                while not self.over:
+                    step()
+        return self._close()
+
+    def _start_router(self) -> None:
+        self._do(self.router.on_start(self.view))
+        for lane, view in zip(self.lanes, self.lane_views, strict=True):
+            self._do_locally(lane, lane.scheduler.on_start(view))
+
+    def _read(self, workload: Workload) -> Iterator[Request]:
+        number = 0
+        for piece in workload.pieces():
+            classes = [0] * len(piece) if piece.request_class is None else piece.request_class.tolist()
+            columns = zip(
+                piece.at_ps.tolist(), piece.prompt_tokens.tolist(), piece.output_tokens.tolist(), classes, strict=True
+            )
+            for at_ps, prompt, output, request_class in columns:
+                yield Request(number, at_ps, prompt, output, request_class)
+                number += 1
+
+    def _arrive(self, _: Event) -> None:
+        request = self._next
+        assert request is not None
+        now = self.clock.now
+        arrivals, live, route = self._arrivals, self.live, self.router.on_arrived
+        while True:
+            live[request.id] = request
+            self.outcome.arrived += 1
+            if self.keep_spans:
+                request.spans = []
+            if self.log_decisions:
+                self._log(-1, log.ARRIVED, request.id, request.prompt)
+            self._do(route(self.view, Arrived(request.id)))
+            following = next(arrivals, None)
+            if following is None:
+                self._next = None
+                self._end_if_over()
+                return
+            if following.arrival_ps != now:
+                break
+            request = following
+        self._next = following
+        Alarm(self.clock, following.arrival_ps - now, self._arrive, ARRIVALS)
+
+    def _end_if_over(self) -> None:
+        if not self.live and self._next is None:
+            self.over = True
+
+    def _close(self) -> Outcome:
+        outcome, recorder = self.outcome, self.recorder
+        for request in self.live.values():
+            outcome.unfinished += 1
+            recorder.request(request)
+        for lane in self.lanes:
+            outcome.preemptions += lane.preemptions
+            outcome.iterations += lane.it
+            outcome.steps += lane.steps
+            outcome.cuts += lane.cuts
+            if not self.live:
+                assert lane.pool.free == lane.pool.total, f"instance {lane.index} ends with KV blocks held"
+        ended = outcome.finished + outcome.rejected + outcome.cancelled + outcome.unfinished
+        assert outcome.arrived == ended, f"{outcome.arrived} requests arrived, {ended} accounted for"
+        recorder.flush()
+        return outcome
+
+    def _sample(self, period: int) -> None:
+        now = self.clock.now
+        for lane in self.lanes:
+            passed = lane.passed()
+            used = lane.pool.total - lane.free_after(passed)
+            context = lane.context_after(passed)
+            row = (now, lane.index, len(lane.running), len(lane.waiting), used, lane.pool.total, context)
+            self.recorder.samples.append(row)
+        if self.live or self._next is not None:
+            Alarm(self.clock, period, lambda _: self._sample(period), SAMPLES)
+
+    # -- what happened, told to policies -----------------------------------------------------------------------
+
+    def ended(self, lane: SimLane, firsts: list[Request] | None, finished: list[Request], now: int) -> None:
+        """Requests of `lane` gave their first or last token at this boundary."""
+        live, recorder = self.live, self.recorder
+        for request in finished:
+            del live[request.id]
+            recorder.request(request)
+            if self.keep_spans:
+                self.ended_requests.append(request)
+        self.outcome.finished += len(finished)
+        self.outcome.end_ps = now
+        if firsts:
+            for request in firsts:
+                if self.log_decisions:
+                    self._log(lane.index, log.FIRST_TOKEN, request.id, -1)
+                self._tell(lane, "on_first_token", FirstToken(request.id, lane.index))
+        if finished:
+            if self.indexes:
+                self.reindex(lane)
+            if self.tell_finishes:
+                for request in finished:
+                    if self.log_decisions:
+                        self._log(lane.index, log.FINISHED, request.id, request.generated)
+                    self._tell(lane, "on_finished", Finished(request.id, lane.index))
+            if not live:
+                self._end_if_over()
+
+    def scheduled(self, lane: SimLane, now: int) -> None:
+        """`lane` formed a batch: some requests lost their place, some were admitted."""
+        for request in tuple(lane.preempted):
+            self.tell_preempted(lane, request, now)
+        if self.log_admissions:
+            for request, new in lane.admitted:
+                self._log(lane.index, log.ADMITTED, request.id, new)
+
+    def tell_preempted(self, lane: SimLane, request: Request, now: int) -> None:
+        if self.log_decisions:
+            self._log(lane.index, log.PREEMPTED, request.id, request.generated)
+        self._tell(lane, "on_preempted", Preempted(request.id, lane.index, "drop"))
+
+    def cancelled(self, request: Request, now: int) -> None:
+        """A request was aborted for good."""
+        request.state = CANCELLED
+        del self.live[request.id]
+        self.outcome.cancelled += 1
+        self.outcome.end_ps = now
+        self.recorder.request(request)
+        if self.log_decisions:
+            self._log(NO_LANE if request.lane is None else request.lane, log.ABORTED, request.id, 0)
+        self._end_if_over()
+
+    def stepped(self, lane: SimLane) -> None:
+        """A lane reached an iteration, or ran low on blocks, as its scheduler asked."""
+        if self.log_decisions:
+            self._log(lane.index, log.STEPPED, -1, lane.it)
+        self.tell_scheduler(lane, "on_stepped", Stepped(lane.index, 0, lane.it))
+
+    def tell_scheduler(self, lane: SimLane, hook: str, fact: Any) -> None:
+        self._do_locally(lane, getattr(lane.scheduler, hook)(self.lane_views[lane.index], fact))
+
+    def _tell(self, lane: SimLane, hook: str, fact: Any) -> None:
+        if hook in self.scheduled_hooks:
+            self.tell_scheduler(lane, hook, fact)
+        if hook in self.routed:
+            self._do(getattr(self.router, hook)(self.view, fact))
+
+    def reindex(self, lane: SimLane) -> None:
+        for load, index in self.indexes.items():
+            index.set(lane.index, LOADS[load](lane))
+
+    def _log(self, instance: int, kind: int, request: int, detail: int) -> None:
+        self.recorder.decisions.append((self.clock.now, instance, kind, request, detail))
+
+    # -- what policies want --------------------------------------------------------------------------------------
+
+    def _do(self, actions: Iterable[Action]) -> None:
+        """Start the actions of the router."""
+        for action in actions:
+            if type(action) is Dispatch:
+                self._dispatch(action)
+            elif type(action) is WakeAt:
+                self._wake_at(action, ROUTER)
+            elif type(action) is Reject:
+                self._reject(self._unrouted(action), 1)
+            elif type(action) is Abort:
+                self._abort(action)
+            else:
+                raise IllegalAction(f"{action}: this router may only {_names(STARTS & self.router.emits)}")
+
+    def _do_locally(self, lane: SimLane, actions: Iterable[Action]) -> None:
+        """Start the actions of a scheduler: they concern its own lane only."""
+        for action in actions:
+            if type(action) is Preempt or type(action) is Abort:
+                request = self.live.get(action.request)
+                if request is not None and request.lane != lane.index:
+                    raise IllegalAction(f"{action}: must be on instance {lane.index}, is on {request.lane}")
+                if action in lane.pending:
+                    raise IllegalAction(f"{action}: the same action is still in flight")
+                if isinstance(action, Abort):
+                    self._abort(action)
+                elif action.kv == "swap":
+                    raise IllegalAction(f"{action}: kv must be 'drop' under `mechanism: {{preemption: recompute}}`")
+                else:
+                    lane.act(action)
+            elif type(action) is Touch:
+                self._touch(lane, action)
+            elif type(action) is WakeAt:
+                self._wake_at(action, lane.index)
+            elif type(action) is WakeAfter:
+                if action.iterations < 1:
+                    raise IllegalAction(f"{action}: iterations must be >= 1")
+                lane.wake_iteration = lane.it + lane.passed() + action.iterations
+                lane.cut()
+            elif type(action) is WakeBelow:
+                lane.wake_free_blocks = action.free_blocks
+                lane.cut()
+            else:
+                raise IllegalAction(f"{action}: this scheduler may only {_names(STARTS & lane.scheduler.emits)}")
+
+    def _unrouted(self, action: Dispatch | Reject) -> Request:
+        request = self.live.get(action.request)
+        if request is None:
+            raise IllegalAction(f"{action}: no live request {action.request}")
+        if request.state != UNROUTED:
+            raise IllegalAction(f"{action}: request {request.id} is already on instance {request.lane}")
+        return request
+
+    def _dispatch(self, action: Dispatch) -> None:
+        request = self._unrouted(action)
+        if not 0 <= action.instance < len(self.lanes):
+            raise IllegalAction(f"{action}: instance must be 0..{len(self.lanes) - 1}")
+        lane = self.lanes[action.instance]
+        # The token that ends a request is never attended to, so its KV is never written.
+        if lane.pool.blocks_for(request.prompt + request.output - 1) > lane.pool.total:
+            self._reject(request, 0)
+            return
+        if self.log_decisions:
+            self._log(lane.index, log.DISPATCH, request.id, -1)
+        lane.submit(request)
+        if self.indexes:
+            self.reindex(lane)
+        if "on_arrived" in self.scheduled_hooks:
+            self.tell_scheduler(lane, "on_arrived", Arrived(request.id))
+
+    def _reject(self, request: Request, by_policy: int) -> None:
+        request.state = REJECTED
+        del self.live[request.id]
+        self.outcome.rejected += 1
+        self.outcome.end_ps = self.clock.now
+        self.recorder.request(request)
+        if self.log_decisions:
+            self._log(NO_LANE, log.REJECT, request.id, by_policy)
+        if "on_rejected" in self.routed:
+            fact = Rejected(request.id, "policy" if by_policy else "too_long")
+            self._do(self.router.on_rejected(self.view, fact))
+        self._end_if_over()
+
+    def _abort(self, action: Abort) -> None:
+        request = self.live.get(action.request)
+        if request is None:
+            raise IllegalAction(f"{action}: no live request {action.request}")
+        if action.keep_tokens:
+            raise IllegalAction(f"{action}: keep_tokens must be false: no rollout can resume the request")
+        if request.state == RUNNING:
+            assert request.lane is not None
+            self.lanes[request.lane].act(action)
+            return
+        if request.state == WAITING:
+            assert request.lane is not None
+            lane = self.lanes[request.lane]
+            lane.withdraw(request)
+            lane.look_again()
+            if self.indexes:
+                self.reindex(lane)
+        self.cancelled(request, self.clock.now)
+
+    def _touch(self, lane: SimLane, action: Touch) -> None:
+        request = self.live.get(action.request)
+        if request is None or request.state != WAITING or request.lane != lane.index:
+            raise IllegalAction(f"{action}: must be waiting on instance {lane.index}")
+        lane.waiting.touch(request)
+        lane.refused = False
+        lane.look_again()
+
+    def _wake_at(self, action: WakeAt, who: int) -> None:
+        at_ps = max(to_ps(action.time_s), self.clock.now)
+        timer = (who, at_ps, action.key)
+        if timer in self._timers:
+            raise IllegalAction(f"{action}: the same action is still in flight")
+        self._timers.add(timer)
+        Alarm(self.clock, at_ps - self.clock.now, lambda _: self._wake(timer), TIMERS)
+
+    def _wake(self, timer: tuple[int, int, Any]) -> None:
+        who, _, key = timer
+        self._timers.discard(timer)
+        if self.log_decisions:
+            self._log(who, log.WOKE, -1, -1)
+        if who == ROUTER:
+            self._do(self.router.on_woke(self.view, Woke(key)))
+        else:
+            self.tell_scheduler(self.lanes[who], "on_woke", Woke(key))
+
+
+def _names(actions: Iterable[type]) -> str:
+    return ", ".join(sorted(action.__name__ for action in actions))

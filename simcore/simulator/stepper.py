@@ -1,0 +1,237 @@
+"""Stepper: drives one lane through simulated time, many iterations in one SimPy event.
+
+A macro-step covers `k` iterations whose boundaries lie at `started + j*first + increment*j*(j-1)/2`, j = 1..k.
+What could change the batch before then cuts it at the next boundary; reading does not. Any split of a
+macro-step gives the same boundaries, because times are integers, so cutting is always safe and k = 1
+throughout is the same run, only slower.
+
+Simultaneous boundaries go in the order of lane indices. Who acts at time t as lane i sees the boundaries at t
+of lanes before i as passed and those of lanes after i as still to come; arrivals and timers come before all.
+"""
+
+from math import isqrt
+from typing import TYPE_CHECKING, Any
+
+from simpy.events import Event
+
+from simcore.books.lane import Lane
+from simcore.books.pool import KvPool
+from simcore.books.queues import Queue
+from simcore.books.request import RUNNING, Request
+from simcore.contract import Abort, Done, Preempt, Scheduler
+from simcore.simulator.clock import LANES, Alarm
+
+if TYPE_CHECKING:
+    from simcore.simulator.simulator import Simulator
+
+
+class SimLane(Lane):
+    """A lane that knows when its iterations end."""
+
+    def __init__(
+        self, simulator: "Simulator", index: int, pool: KvPool, scheduler: Scheduler, queue: Queue | None
+    ) -> None:
+        super().__init__(index, pool, scheduler, queue)
+        self.simulator = simulator
+        self.clock = simulator.clock
+        self.scheduler = scheduler
+        self.priority = LANES + index
+        self.line = simulator.settings.cost.line
+        self.per_iteration = simulator.settings.per_iteration
+        self.alarm: Alarm | None = None
+        """The next boundary; None while the lane is idle."""
+        self.started = self.k = self.first = self.increment = 0
+        self.wake_iteration: int | None = None
+        self.wake_free_blocks: int | None = None
+        self.pending: list[Preempt | Abort] = []
+        """Actions that take effect at the next boundary."""
+        self.steps = self.cuts = 0
+
+    # -- from outside: work arrives, somebody acts -------------------------------------------------------------
+
+    def submit(self, request: Request) -> None:
+        """Queue a request, and look at the queue at the next boundary if it could be admitted there."""
+        head = self.enqueue(request)
+        if self.alarm is None:
+            self.wake()
+        elif (
+            self.k > 1
+            and not self.chunks  # a run of chunks spends the whole budget of each iteration
+            and (head or self.admit is not None)
+            and len(self.running) < self.max_seqs
+        ):
+            self.cut()
+
+    def wake(self) -> None:
+        """Look at the queue now, after everything else that happens at this instant."""
+        if self.alarm is None:
+            self.alarm = Alarm(self.clock, 0, self.boundary, self.priority)
+
+    def act(self, action: Preempt | Abort) -> None:
+        """Carry out an action at the next boundary, or now if this lane stands at one."""
+        if self.at_boundary:
+            self._carry_out(action)
+        else:
+            self.pending.append(action)
+            self.look_again()
+
+    def look_again(self) -> None:
+        """Form a new batch at the next boundary, or now if idle."""
+        if self.alarm is None:
+            self.wake()
+        else:
+            self.cut()
+
+    @property
+    def at_boundary(self) -> bool:
+        return self.k == 0 and self.simulator.rank == self.index
+
+    def cut(self) -> None:
+        """End the macro-step in flight at the next boundary."""
+        if self.k <= 1:
+            return
+        j = self.passed() + 1
+        if j < self.k:
+            assert self.alarm is not None
+            self.alarm.cancel()
+            self.k = j
+            self.cuts += 1
+            delay = self._boundary_ps(j) - self.clock.now
+            self.alarm = Alarm(self.clock, delay, self.boundary, self.priority)
+
+    # -- where it stands ---------------------------------------------------------------------------------------
+
+    def passed(self) -> int:
+        """Return how many boundaries of the step in flight are past, as seen by whoever acts now. O(1)."""
+        k = self.k
+        if k <= 1:
+            return 0
+        now = self.clock.now
+        elapsed = now - self.started
+        if self.index <= self.simulator.rank:
+            elapsed += 1  # a boundary at this very instant has passed
+        first, increment = self.first, self.increment
+        if elapsed <= first:
+            return 0
+        if increment == 0:
+            j = (elapsed - 1) // first
+        else:
+            # The largest j with j*first + increment*j*(j-1)/2 < elapsed; isqrt lands within one of it.
+            h = 2 * first - increment
+            root = isqrt(max(h * h + 8 * increment * (elapsed - 1), 0))
+            j = (root - h) // (2 * increment)
+            while j * first + increment * (j * (j - 1) // 2) >= elapsed:
+                j -= 1
+            while (j + 1) * first + increment * ((j + 1) * j // 2) < elapsed:
+                j += 1
+        return min(j, k - 1)
+
+    def _boundary_ps(self, j: int) -> int:
+        return self.started + j * self.first + self.increment * (j * (j - 1) // 2)
+
+    @property
+    def as_of_ps(self) -> int:
+        """The time of the last boundary that is past."""
+        return self._boundary_ps(self.passed()) if self.k else self.started
+
+    # -- a boundary ----------------------------------------------------------------------------------------------
+
+    def boundary(self, _: Event) -> None:
+        """Book what has ended, tell who wants to know, form the next batch, and set off."""
+        simulator = self.simulator
+        now = self.clock.now
+        simulator.rank = self.index
+        k = self.k
+        if k:
+            recorder = simulator.recorder
+            shape = self.shape
+            if shape.decodes:
+                recorder.steps.append((self.index, self.started, self.first, self.increment, k, shape.decodes))
+            if recorder.keep_iterations:
+                recorder.iteration(self, k)
+            self.k = 0
+            self.started = now
+            firsts: list[Request] | None = [] if simulator.tell_firsts else None
+            finished = self.settle(k, now, firsts, recorder.gaps)
+            if finished or firsts:
+                simulator.ended(self, firsts, finished, now)
+            if self.wake_iteration is not None or self.wake_free_blocks is not None:
+                self._report_steps()
+        else:
+            self.started = now
+        if self.pending:
+            pending, self.pending = self.pending, []
+            for action in pending:
+                self._carry_out(action)
+        self._launch(now)
+        simulator.rank = -1
+
+    def _launch(self, now: int) -> None:
+        simulator = self.simulator
+        if self.schedule(now):
+            shape = self.shape
+            first, increment, exact = self.line(shape)
+            assert first > 0, f"an iteration must take time, got {first} ps for {shape}"
+            k = 1
+            if not self.per_iteration:
+                k = self.horizon()
+                if exact < k:
+                    k = exact
+                if self.wake_iteration is not None or self.wake_free_blocks is not None:
+                    k = min(k, self._until_wake())
+            self.k = k
+            self.first = first
+            self.increment = increment
+            self.steps += 1
+            delay = k * first + increment * (k * (k - 1) >> 1)
+            self.alarm = Alarm(self.clock, delay, self.boundary, self.priority)
+        else:
+            self.alarm = None
+        if simulator.indexes:
+            simulator.reindex(self)
+        if self.preempted or simulator.log_admissions:
+            simulator.scheduled(self, now)
+
+    def _carry_out(self, action: Preempt | Abort) -> None:
+        simulator = self.simulator
+        now = self.clock.now
+        request = simulator.live.get(action.request)
+        if request is None or request.state != RUNNING or request.lane != self.index:
+            simulator.tell_scheduler(self, "on_done", Done(action, ok=False, why="not running"))
+        elif isinstance(action, Preempt):
+            self.preempt(request, now)
+            self.preempted.clear()  # by request, not by need: others may be admitted in this iteration
+            simulator.tell_preempted(self, request, now)
+            simulator.tell_scheduler(self, "on_done", Done(action, ok=True))
+        else:
+            self.abort(request, now)
+            simulator.cancelled(request, now)
+            simulator.tell_scheduler(self, "on_done", Done(action, ok=True))
+
+    # -- waking a scheduler after so many iterations, or below so many blocks --------------------------------------
+
+    def _report_steps(self) -> None:
+        due = False
+        if self.wake_iteration is not None and self.it >= self.wake_iteration:
+            self.wake_iteration = None
+            due = True
+        if self.wake_free_blocks is not None and self.pool.free < self.wake_free_blocks:
+            self.wake_free_blocks = None
+            due = True
+        if due:
+            self.refused = False
+            self.simulator.stepped(self)
+
+    def _until_wake(self) -> int:
+        """Return after how many iterations of the batch just formed the next `Stepped` may be due."""
+        k = 1 << 60
+        if self.wake_iteration is not None:
+            k = max(1, self.wake_iteration - self.it)
+        if self.wake_free_blocks is not None:
+            spare = self.pool.free - self.wake_free_blocks
+            k = min(k, 1 if spare < 0 or self.chunks else self.iterations_that_fit(spare) + 2)
+        return k
+
+    def describe(self) -> dict[str, Any]:
+        """Return counters of this lane's run."""
+        return {"iterations": self.it, "steps": self.steps, "cuts": self.cuts, "preemptions": self.preemptions}

@@ -1,0 +1,262 @@
+"""Views of the running simulator, as policies see it: exact at any instant, read without disturbing a step."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, cast
+
+from simcore.books.draw import uniform
+from simcore.books.index import Least
+from simcore.books.request import RUNNING, STATES, Request
+from simcore.contract import IllegalAction, Load, OracleView, RequestView, to_s
+from simcore.contract.view import InstanceState, RequestState
+
+if TYPE_CHECKING:
+    from simcore.simulator.simulator import Simulator
+    from simcore.simulator.stepper import SimLane
+
+LOADS: dict[str, Callable[["SimLane"], int]] = {
+    "requests": lambda lane: len(lane.waiting) + len(lane.running),
+    "waiting": lambda lane: len(lane.waiting),
+    "running": lambda lane: len(lane.running),
+    "waiting_tokens": lambda lane: lane.waiting_tokens,
+}
+"""Loads with an index: they change only where batch membership or a queue does."""
+
+
+class LiveRequest:
+    """A `RequestView` over one row of the books."""
+
+    __slots__ = ("_request", "_simulator")
+
+    def __init__(self, simulator: "Simulator", request: Request) -> None:
+        self._simulator = simulator
+        self._request = request
+
+    @property
+    def id(self) -> int:
+        return self._request.id
+
+    @property
+    def arrival_s(self) -> float:
+        return to_s(self._request.arrival_ps)
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self._request.prompt
+
+    @property
+    def output_tokens(self) -> int:
+        request = self._request
+        if request.state != RUNNING:
+            return request.generated
+        lane = self._lane
+        return lane.generated_by(request, lane.passed())
+
+    @property
+    def kv_blocks(self) -> int:
+        request = self._request
+        if request.state != RUNNING:
+            return 0
+        lane = self._lane
+        return lane.blocks_of(request, lane.passed(), in_flight=lane.k > 0)
+
+    @property
+    def state(self) -> RequestState:
+        return cast(RequestState, STATES[self._request.state])
+
+    @property
+    def instance(self) -> int | None:
+        return self._request.lane
+
+    @property
+    def priority(self) -> int:
+        return self._simulator.priorities[self._request.request_class]
+
+    @property
+    def request_class(self) -> str:
+        return self._simulator.classes[self._request.request_class]
+
+    @property
+    def program(self) -> int | None:
+        return None
+
+    @property
+    def preemptions(self) -> int:
+        return self._request.preemptions
+
+    @property
+    def oracle(self) -> OracleView:
+        return Oracle(self._simulator.settings.oracle, self._request)
+
+    @property
+    def _lane(self) -> "SimLane":
+        assert self._request.lane is not None
+        return self._simulator.lanes[self._request.lane]
+
+
+class Oracle:
+    """An `OracleView` that answers only what the study switched on."""
+
+    __slots__ = ("_on", "_request")
+
+    def __init__(self, on: frozenset[str], request: Request) -> None:
+        self._on = on
+        self._request = request
+
+    @property
+    def output_tokens(self) -> int:
+        if "output_tokens" not in self._on:
+            raise IllegalAction("oracle.output_tokens: hidden unless the study says `oracle: [output_tokens]`")
+        return self._request.output
+
+
+class LiveRequests(Mapping[int, RequestView]):
+    """Live requests by id; a wrapper is made when somebody looks."""
+
+    __slots__ = ("_simulator",)
+
+    def __init__(self, simulator: "Simulator") -> None:
+        self._simulator = simulator
+
+    def __getitem__(self, request_id: int) -> RequestView:
+        return LiveRequest(self._simulator, self._simulator.live[request_id])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._simulator.live)
+
+    def __len__(self) -> int:
+        return len(self._simulator.live)
+
+
+class LiveInstance:
+    """An `InstanceView` over one lane."""
+
+    __slots__ = ("_lane", "id")
+
+    def __init__(self, lane: "SimLane") -> None:
+        self._lane = lane
+        self.id = lane.index
+
+    @property
+    def as_of_s(self) -> float:
+        return to_s(self._lane.as_of_ps)
+
+    @property
+    def state(self) -> InstanceState:
+        return "up"
+
+    @property
+    def role(self) -> Literal["mixed", "prefill", "decode"]:
+        return "mixed"
+
+    @property
+    def running(self) -> int:
+        return len(self._lane.running)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._lane.waiting)
+
+    @property
+    def preempted(self) -> int:
+        return self._lane.waiting_preempted
+
+    @property
+    def kv_blocks(self) -> int:
+        return self._lane.pool.total
+
+    @property
+    def free_blocks(self) -> int:
+        lane = self._lane
+        return lane.free_after(lane.passed())
+
+    @property
+    def head_blocks(self) -> int:
+        lane = self._lane
+        if not lane.waiting:
+            return 0
+        head = lane.waiting.head()
+        return lane.pool.blocks_for(head.prompt + head.generated)
+
+    @property
+    def waiting_blocks(self) -> int:
+        return self._lane.waiting_blocks
+
+    @property
+    def waiting_tokens(self) -> int:
+        return self._lane.waiting_tokens
+
+
+class LiveCluster:
+    """A `ClusterView` over the simulator."""
+
+    __slots__ = ("_seed", "_simulator", "instances", "requests")
+
+    def __init__(self, simulator: "Simulator", seed: int) -> None:
+        self._simulator = simulator
+        self._seed = seed
+        self.requests = LiveRequests(simulator)
+        self.instances: Sequence[LiveInstance] = [LiveInstance(lane) for lane in simulator.lanes]
+
+    @property
+    def now_s(self) -> float:
+        return to_s(self._simulator.clock.now)
+
+    def least(self, load: Load) -> int:
+        simulator = self._simulator
+        index = simulator.indexes.get(load)
+        if index is None:
+            if load not in LOADS:
+                raise IllegalAction(f"least: load must be one of {', '.join(LOADS)}, got {load!r}")
+            index = simulator.indexes[load] = Least(len(simulator.lanes))
+            for lane in simulator.lanes:
+                index.set(lane.index, LOADS[load](lane))
+        return index.argmin()
+
+    def draw(self, *key: int) -> float:
+        return uniform(self._seed, key)
+
+
+class LiveLane:
+    """A `LaneView` over one lane, for its own scheduler."""
+
+    __slots__ = ("_lane", "requests")
+
+    def __init__(self, lane: "SimLane", requests: LiveRequests) -> None:
+        self._lane = lane
+        self.requests = requests
+
+    @property
+    def now_s(self) -> float:
+        return to_s(self._lane.clock.now)
+
+    @property
+    def instance(self) -> int:
+        return self._lane.index
+
+    @property
+    def lane(self) -> int:
+        return 0
+
+    @property
+    def iteration(self) -> int:
+        return self._lane.it + self._lane.passed()
+
+    @property
+    def block_tokens(self) -> int:
+        return self._lane.pool.block_tokens
+
+    @property
+    def kv_blocks(self) -> int:
+        return self._lane.pool.total
+
+    @property
+    def free_blocks(self) -> int:
+        return self._lane.free_after(self._lane.passed())
+
+    @property
+    def running(self) -> Sequence[int]:
+        return [request.id for request in self._lane.running]
+
+    @property
+    def waiting(self) -> Sequence[int]:
+        return [request.id for request in self._lane.waiting]
