@@ -1,19 +1,16 @@
-"""Lane: one batch of running requests over a KV pool, kept so that an iteration costs the same at any batch size.
+"""Lane: one batch of running requests over a KV pool, and the queue that waits for it.
 
-A lane counts its iterations (`it`). A decode gains one token per iteration, so all about it is affine in `it`:
-it has `offset + it` tokens in the KV cache, ends when `it == ends`, and writes the first token of a block when
-`(offset + it) % block_tokens == 0`. So the lane keeps sums over its decodes (their count, the sum of offsets,
-how many start a block in each phase) and a heap of ends, and touches no request per token. At most one
-prefill is partial at a time, and it is the newest running request.
+`schedule` forms the next iteration as vLLM V1 does: running requests first; if KV runs out, victims yield and
+are computed again later; then waiting requests in order, under a token budget, none in an iteration that
+preempted. `settle(k)` books k such iterations at once. At most one prefill is partial at a time, and it is the
+newest running request. The work is the same at any batch size: what decodes do is kept in closed form.
 
-`schedule` forms the next iteration as vLLM V1 does: running requests first; if KV runs out, victims yield
-and are computed again later; then waiting requests in order, under a token budget, none in an iteration that
-preempted. `settle(k)` says that k such iterations have ended. No clock here: the caller brings the time.
+There is no clock here: whoever drives the lane brings the time.
 """
 
 from collections.abc import Callable
-from heapq import heappop, heappush
 
+from simcore.books.decodes import Decodes
 from simcore.books.pool import KvPool
 from simcore.books.queues import Fifo, Queue
 from simcore.books.request import FINISHED, NEVER, RUNNING, WAITING, Request
@@ -33,6 +30,7 @@ class Lane:
     def __init__(self, index: int, pool: KvPool, scheduler: Scheduler, queue: Queue | None = None) -> None:
         self.index = index
         self.pool = pool
+        self.block_tokens = pool.block_tokens
         self.budget = scheduler.max_num_batched_tokens
         self.max_seqs = scheduler.max_num_seqs
         self.reserve_full_prompt = scheduler.reserve_full_prompt
@@ -42,11 +40,10 @@ class Lane:
         self.refused = False
         """The scheduler declined someone; it is asked again only after something changed."""
         self.it = 0
+        """Iterations completed."""
         self.running: dict[Request, None] = {}
-        self.decodes = 0
-        self.offsets = 0
-        self.phase = [0] * pool.block_tokens
-        self.ends: list[tuple[int, int, Request]] = []
+        """In order of admission."""
+        self.decodes = Decodes(pool.block_tokens)
         self.chunks: list[tuple[Request, int]] = []
         """Prefill chunks of the iteration in flight: (request, tokens)."""
         self.partial: Request | None = None
@@ -73,82 +70,67 @@ class Lane:
         self.refused = False
         return self._wait(request)
 
-    def _wait(self, request: Request) -> bool:
-        request.state = WAITING
-        tokens = request.prompt + request.generated
-        self.waiting_tokens += tokens
-        self.waiting_blocks += self.pool.blocks_for(tokens)
-        return self.waiting.push(request)
-
-    def _unwait(self, request: Request) -> None:
-        tokens = request.prompt + request.generated
-        self.waiting_tokens -= tokens
-        self.waiting_blocks -= self.pool.blocks_for(tokens)
-        if request.preemptions:
-            self.waiting_preempted -= 1
-
     def withdraw(self, request: Request) -> None:
         """Take a waiting request out of the queue for good."""
         self.waiting.remove(request)
         self._unwait(request)
         self.refused = False
 
-    # -- an iteration ends ----------------------------------------------------------------------------------
+    def _wait(self, request: Request) -> bool:
+        request.state = WAITING
+        tokens = request.prompt + request.generated
+        self.waiting_tokens += tokens
+        self.waiting_blocks += -(-tokens // self.block_tokens)
+        return self.waiting.add(request)
+
+    def _unwait(self, request: Request) -> None:
+        tokens = request.prompt + request.generated
+        self.waiting_tokens -= tokens
+        self.waiting_blocks -= -(-tokens // self.block_tokens)
+        if request.preemptions:
+            self.waiting_preempted -= 1
+
+    # -- iterations end -------------------------------------------------------------------------------------
 
     def settle(self, k: int, now: int, firsts: list[Request] | None, gaps: list[int]) -> list[Request]:
         """Book `k` iterations of the batch in flight, the last of which ended at `now`; return who finished.
 
-        k may exceed 1 only as `schedule` allowed: nobody finishes, and no prefill ends, before the last one.
-        Requests whose first token came out are added to `firsts`; the wait for the token after a preemption
-        to `gaps`, picoseconds.
+        k may exceed 1 only as far as `horizon` allows. Requests whose first token came out are added to
+        `firsts`; the wait for the token after a preemption to `gaps`, picoseconds.
         """
-        size, phase, ends, pool, decodes = self.pool.block_tokens, self.phase, self.ends, self.pool, self.decodes
-        it = self.it
+        pool, decodes, it = self.pool, self.decodes, self.it
         if k > 1:
-            cycles, rest = divmod(k - 1, size)
-            taken = cycles * decodes
-            for i in range(it + 1, it + 1 + rest):
-                taken += phase[i % size]
-            pool.free -= taken
+            pool.free -= decodes.blocks_taken(it + 1, k - 1)
             if pool.tables is not None:
                 pool.tables.decode(self.running, it + 1, it + k)
-        it += k
-        self.it = it
+        self.it = it = it + k
         finished: list[Request] = []
-        while ends and ends[0][0] <= it:
-            end, seq, request = heappop(ends)
-            if request.ends != end or request.seq != seq:
-                continue  # it was preempted since
-            self.decodes -= 1
-            self.offsets -= request.offset
-            phase[-request.offset % size] -= 1
-            pool.free += (request.offset + it - 1) // size + 1
-            request.generated = request.output
+        while (request := decodes.ended(it)) is not None:
+            pool.free += decodes.remove(request, it)
             finished.append(request)
-        for request, new in self.chunks:
-            if k > 1:  # a run of full chunks of one long prompt
-                new *= k
-                blocks = pool.blocks_for(request.computed + new) - request.blocks
-                pool.free -= blocks
-                request.blocks += blocks
-                if pool.tables is not None:
-                    pool.tables.grow(request, blocks)
-            request.computed += new
-            if request.computed == request.prompt + request.generated:
-                self._prefilled(request, now, firsts, gaps, finished)
-        self.chunks = []
-        for request in finished:
-            del self.running[request]
-            request.ends = NEVER
-            request.last_ps = now
-            request.state = FINISHED
-            if request.spans is not None:
-                first = request.spans[-1][1]
-                request.spans[-1] = (self.index, first, it)
-            if pool.tables is not None:
-                pool.tables.release(request)
+        if self.chunks:
+            for request, new in self.chunks:
+                if k > 1:  # a run of full chunks of one long prompt
+                    new *= k
+                    blocks = pool.blocks_for(request.computed + new) - request.blocks
+                    pool.free -= blocks
+                    request.blocks += blocks
+                    if pool.tables is not None:
+                        pool.tables.grow(request, blocks)
+                request.computed += new
+                if request.computed == request.prompt + request.generated:
+                    self._prefilled(request, now, firsts, gaps, finished)
+            self.chunks = []
         if finished:
             self.refused = False
+            for request in finished:
+                del self.running[request]
+                request.last_ps = now
+                request.state = FINISHED
+                if request.spans is not None:
+                    request.spans[-1] = (self.index, request.spans[-1][1], it)
+                if pool.tables is not None:
+                    pool.tables.release(request)
         return finished
 
     def _prefilled(
@@ -164,93 +146,88 @@ class Lane:
         else:
             gaps.append(now - request.last_ps)
         request.generated += 1
-        it = self.it
         if request.spans is not None:
-            request.spans.append((self.index, it, it))
+            request.spans.append((self.index, self.it, self.it))
         if request.generated == request.output:
             self.pool.free += request.blocks
             finished.append(request)
-            return
-        offset = request.computed - it
-        request.offset = offset
-        request.ends = it + request.output - request.generated
-        heappush(self.ends, (request.ends, request.seq, request))
-        self.decodes += 1
-        self.offsets += offset
-        self.phase[-offset % self.pool.block_tokens] += 1
+        else:
+            self.decodes.add(request, self.it)
 
     # -- the next iteration -----------------------------------------------------------------------------------
 
     def schedule(self, now: int) -> bool:
         """Form the next iteration: allocate its blocks, fill `chunks` and `shape`; return whether there is one."""
-        pool, phase, it = self.pool, self.phase, self.it
-        size = pool.block_tokens
+        pool, decodes, it = self.pool, self.decodes, self.it
         partial = self.partial
-        self.partial = None
-        if partial is not None and partial.state != RUNNING:
-            partial = None
-        preempted = self.preempted
-        if preempted:
-            preempted.clear()
-        need = phase[it % size]
+        if partial is not None:
+            self.partial = None
+            if partial.state != RUNNING:
+                partial = None
+        if self.preempted:
+            self.preempted.clear()
+        if self.admitted:
+            self.admitted.clear()
+        need = decodes.phase[it % self.block_tokens]
         chunk = blocks = 0
         if partial is not None or need > pool.free:
-            while True:
-                need = phase[it % size]
-                if partial is not None:
-                    chunk = min(partial.prompt + partial.generated - partial.computed, self.budget - self.decodes)
-                    blocks = pool.blocks_for(partial.computed + chunk) - partial.blocks
-                if need + blocks <= pool.free:
-                    break
-                victim = self._next_victim()
-                self.preempt(victim, now)
-                if victim is partial:
-                    partial, chunk, blocks = None, 0, 0
-        decodes = self.decodes
+            partial, need, chunk, blocks = self._make_room(partial, now)
         if pool.tables is not None:
             pool.tables.decode(self.running, it, it + 1)
         pool.free -= need + blocks
-        context = self.offsets + decodes * (it + 1)
+        running = decodes.count
         shape = self.shape
-        shape.decodes = decodes
-        shape.context = context
-        chunks = self.chunks
+        shape.decodes = running
+        shape.context = decodes.offsets + running * (it + 1)
         spans: list[tuple[int, int]] = []
-        budget = self.budget - decodes
-        if partial is not None and chunk:
+        shape.chunks = spans
+        if partial is not None:
             if pool.tables is not None:
                 pool.tables.grow(partial, blocks)
             partial.blocks += blocks
-            budget -= chunk
-            chunks.append((partial, chunk))
+            self.chunks.append((partial, chunk))
             spans.append((chunk, partial.computed))
-        if partial is not None and partial.computed + chunk < partial.prompt + partial.generated:
-            self.partial = partial
-        if self.admitted:
-            self.admitted.clear()
-        if self.waiting and not preempted and not self.refused:
+            if partial.computed + chunk < partial.prompt + partial.generated:
+                self.partial = partial
+        if self.waiting and not self.preempted and not self.refused:
             if self.admit is None:
-                self._admit_in_order(budget, spans, now)
+                self._admit_in_order(self.budget - running - chunk, now)
             else:
-                self._admit_asking(budget, spans, now)
-        shape.chunks = spans
+                self._admit_asking(self.budget - running - chunk, now)
         return bool(self.running)
 
-    def _admit_in_order(self, budget: int, spans: list[tuple[int, int]], now: int) -> None:
+    def _make_room(self, partial: Request | None, now: int) -> tuple[Request | None, int, int, int]:
+        """Preempt until this iteration's blocks fit; return (partial, decodes' blocks, its chunk, its blocks)."""
+        pool, decodes = self.pool, self.decodes
+        while True:
+            need = decodes.phase[self.it % self.block_tokens]
+            chunk = blocks = 0
+            if partial is not None:
+                chunk = min(partial.prompt + partial.generated - partial.computed, self.budget - decodes.count)
+                blocks = pool.blocks_for(partial.computed + chunk) - partial.blocks
+            if need + blocks <= pool.free:
+                return partial, need, chunk, blocks
+            victim = self.victim() if self.victim is not None else None
+            if victim is None:
+                victim = next(reversed(self.running))
+            self.preempt(victim, now)
+            if victim is partial:
+                partial = None
+
+    def _admit_in_order(self, budget: int, now: int) -> None:
         waiting, running, pool = self.waiting, self.running, self.pool
-        size = pool.block_tokens
         while budget > 0 and waiting and len(running) < self.max_seqs:
             request = waiting.head()
             tokens = request.prompt + request.generated
             new = tokens if tokens < budget else budget
-            if -(-(tokens if self.reserve_full_prompt else new) // size) > pool.free:
+            if -(-(tokens if self.reserve_full_prompt else new) // self.block_tokens) > pool.free:
                 return
-            waiting.pop()
-            self._start(request, new, spans, now)
+            waiting.take()
+            self._start(request, new, now)
             budget -= new
 
-    def _admit_asking(self, budget: int, spans: list[tuple[int, int]], now: int) -> None:
-        """The same, but the scheduler may decline; it stays declined until something changes."""
+    def _admit_asking(self, budget: int, now: int) -> None:
+        """The same, but the scheduler may decline; who was declined stays so until something changes."""
         pool, refused = self.pool, False
         assert self.admit is not None
         for request in list(self.waiting):
@@ -263,7 +240,7 @@ class Lane:
             answer = self.admit(request)
             if answer == "yes":
                 self.waiting.remove(request)
-                self._start(request, new, spans, now)
+                self._start(request, new, now)
                 budget -= new
             else:
                 refused = True
@@ -271,12 +248,11 @@ class Lane:
                     break
         self.refused = refused
 
-    def _start(self, request: Request, new: int, spans: list[tuple[int, int]], now: int) -> None:
+    def _start(self, request: Request, new: int, now: int) -> None:
         pool = self.pool
         self._unwait(request)
-        blocks = -(-new // pool.block_tokens)
+        request.blocks = blocks = -(-new // self.block_tokens)
         pool.free -= blocks
-        request.blocks = blocks
         if pool.tables is not None:
             pool.tables.grow(request, blocks)
         self._seq += 1
@@ -287,21 +263,14 @@ class Lane:
         self.running[request] = None
         self.chunks.append((request, new))
         self.admitted.append((request, new))
-        spans.append((new, 0))
+        self.shape.chunks.append((new, 0))
         if new < request.prompt + request.generated:
             self.partial = request
 
-    # -- preemption ---------------------------------------------------------------------------------------------
-
-    def _next_victim(self) -> Request:
-        if self.victim is not None:
-            chosen = self.victim()
-            if chosen is not None:
-                return chosen
-        return next(reversed(self.running))
+    # -- leaving the batch at a boundary --------------------------------------------------------------------------
 
     def preempt(self, request: Request, now: int) -> None:
-        """Take a running request out at a boundary, drop its KV, and put it back in the queue."""
+        """Take a running request out, drop its KV, and put it back in the queue."""
         self._leave(request, now)
         request.preemptions += 1
         self.preemptions += 1
@@ -310,22 +279,16 @@ class Lane:
         self._wait(request)
 
     def abort(self, request: Request, now: int) -> None:
-        """Take a running request out at a boundary, for good."""
+        """Take a running request out, for good."""
         self._leave(request, now)
 
     def _leave(self, request: Request, now: int) -> None:
-        pool, it = self.pool, self.it
+        pool = self.pool
         if request.ends >= 0:
-            size = pool.block_tokens
-            self.decodes -= 1
-            self.offsets -= request.offset
-            self.phase[-request.offset % size] -= 1
-            pool.free += (request.offset + it - 1) // size + 1
-            request.generated = request.output - (request.ends - it)
-            request.ends = NEVER
+            pool.free += self.decodes.remove(request, self.it)
             request.last_ps = now  # each decode emitted a token at this boundary
             if request.spans is not None:
-                request.spans[-1] = (self.index, request.spans[-1][1], it)
+                request.spans[-1] = (self.index, request.spans[-1][1], self.it)
         else:
             pool.free += request.blocks
         if pool.tables is not None:
@@ -344,57 +307,34 @@ class Lane:
         """
         if self.preempted:
             return 1  # nobody was admitted in this iteration; the next one looks at the queue again
-        chunks = self.chunks
-        if chunks:
-            partial = self.partial
-            if partial is None or len(chunks) > 1 or chunks[0][0] is not partial:
-                return 1
-            return self._chunk_run(partial, chunks[0][1])
-        k = self._next_end() - self.it
-        size, free = self.pool.block_tokens, self.pool.free
-        if k > 1 and self.decodes * ((k + size - 2) // size) > free:
-            k = min(k, self.iterations_that_fit(free) + 1)
+        if self.chunks:
+            return self._chunk_run()
+        decodes, free = self.decodes, self.pool.free
+        k = decodes.next_end() - self.it
+        size = self.block_tokens
+        if k > 1 and decodes.count * ((k + size - 2) // size) > free:
+            k = min(k, decodes.iterations_that_fit(self.it + 1, free) + 1)
         return k
 
-    def _next_end(self) -> int:
-        ends = self.ends
-        while True:
-            end, seq, request = ends[0]
-            if request.ends == end and request.seq == seq:
-                return end
-            heappop(ends)
-
-    def _chunk_run(self, partial: Request, chunk: int) -> int:
+    def _chunk_run(self) -> int:
         """A prompt longer than the budget: the next chunks are as large as this one, until the last."""
-        if chunk != self.budget - self.decodes:
+        partial, decodes = self.partial, self.decodes
+        if partial is None or len(self.chunks) > 1:
+            return 1
+        chunk = self.chunks[0][1]
+        if chunk != self.budget - decodes.count:
             return 1
         k = (partial.prompt + partial.generated - partial.computed) // chunk
-        if self.decodes:
-            k = min(k, self._next_end() - self.it)
-        pool, size = self.pool, self.pool.block_tokens
+        if decodes.count:
+            k = min(k, decodes.next_end() - self.it)
         # Halving finds a length that surely fits; a shorter run than possible is only slower.
         while k > 1:
-            most = pool.blocks_for(partial.computed + k * chunk) - partial.blocks + self.decodes * -(-(k - 1) // size)
-            if most <= pool.free:
+            most = decodes.count * -(-(k - 1) // self.block_tokens)
+            most += self.pool.blocks_for(partial.computed + k * chunk) - partial.blocks
+            if most <= self.pool.free:
                 break
             k >>= 1
         return max(k, 1)
-
-    def iterations_that_fit(self, free: int) -> int:
-        """Return how many iterations after the one in flight can take their blocks from `free` blocks."""
-        decodes = self.decodes
-        if not decodes:
-            return 1 << 60
-        size, phase = self.pool.block_tokens, self.phase
-        cycles, left = divmod(free, decodes)
-        fit = cycles * size
-        i = self.it + 1 + fit
-        while True:  # ends within one cycle: a whole cycle takes `decodes` blocks, and fewer are left
-            left -= phase[i % size]
-            if left < 0:
-                return fit
-            fit += 1
-            i += 1
 
     # -- reading in the middle of a step ----------------------------------------------------------------------------
 
@@ -402,37 +342,32 @@ class Lane:
         """Return the free blocks at the boundary after `iterations` >= 0 iterations of the batch in flight."""
         free = self.pool.free
         if iterations > 0:
-            size, phase, it = self.pool.block_tokens, self.phase, self.it
-            cycles, rest = divmod(iterations, size)
-            free -= cycles * self.decodes
-            for i in range(it + 1, it + 1 + rest):
-                free -= phase[i % size]
+            free -= self.decodes.blocks_taken(self.it + 1, iterations)
             if self.chunks:
                 request, new = self.chunks[0]
                 free -= self.pool.blocks_for(request.computed + (iterations + 1) * new) - request.blocks
         return free
 
     def context_after(self, iterations: int) -> int:
-        """Return the tokens in the KV cache at the boundary after `iterations` iterations of the batch in flight."""
-        tokens = self.offsets + self.decodes * (self.it + iterations)
+        """Return the tokens in the KV cache at that boundary."""
+        tokens = self.decodes.offsets + self.decodes.count * (self.it + iterations)
         for request, new in self.chunks:
             tokens += request.computed + new * iterations
         return tokens
 
-    def generated_by(self, request: Request, iterations: int) -> int:
-        """Return the tokens `request` has generated at that boundary."""
+    def generated_after(self, request: Request, iterations: int) -> int:
+        """Return the tokens `request`, running here, has generated at that boundary."""
         if request.ends >= 0:
             return request.output - (request.ends - self.it - iterations)
         return request.generated
 
-    def blocks_of(self, request: Request, iterations: int, in_flight: bool) -> int:
+    def blocks_after(self, request: Request, iterations: int, in_flight: bool) -> int:
         """Return the KV blocks `request`, running here, holds at that boundary.
 
         An iteration in flight holds the block it writes to.
         """
-        size = self.pool.block_tokens
         if request.ends >= 0:
-            return (request.offset + self.it + iterations - (not in_flight)) // size + 1
+            return (request.offset + self.it + iterations - (not in_flight)) // self.block_tokens + 1
         for chunked, new in self.chunks:
             if chunked is request:
                 return self.pool.blocks_for(request.computed + (iterations + 1) * new)
@@ -440,15 +375,14 @@ class Lane:
 
     def check(self) -> None:
         """Assert that the books of this lane agree with themselves; call it at a boundary, after `settle`."""
-        size = self.pool.block_tokens
+        it, decodes = self.it, self.decodes
         decoding = [r for r in self.running if r.ends >= 0]
-        assert self.decodes == len(decoding)
-        assert self.offsets == sum(r.offset for r in decoding)
-        assert sum(self.phase) == self.decodes
-        assert all(r.ends > self.it for r in decoding), "a request outlived its end"
+        assert decodes.count == sum(decodes.phase) == len(decoding)
+        assert decodes.offsets == sum(r.offset for r in decoding)
+        assert all(r.ends > it for r in decoding), "a request outlived its end"
         assert self.waiting_tokens == sum(r.prompt + r.generated for r in self.waiting)
         assert self.waiting_preempted == sum(r.preemptions > 0 for r in self.waiting)
-        held = sum((r.offset + self.it - 1) // size + 1 if r.ends >= 0 else r.blocks for r in self.running)
+        held = sum(self.blocks_after(r, 0, in_flight=False) for r in self.running)
         assert self.pool.free + held == self.pool.total, f"{self.pool.free} free + {held} held != {self.pool.total}"
         if self.pool.tables is not None:
             self.pool.tables.check(self.pool.free)

@@ -16,50 +16,34 @@ from simcore.books.request import Request
 _by_number = attrgetter("enqueued")
 
 
-class Fifo:
+class Fifo(deque[Request]):
     """By number alone. Everything is O(1), but for a request put back between others."""
 
-    __slots__ = ("_queue",)
-
-    def __init__(self) -> None:
-        self._queue: deque[Request] = deque()
-
-    def push(self, request: Request) -> bool:
-        """Add a request; return whether it is now the head."""
-        queue = self._queue
-        if not queue:
-            queue.append(request)
+    def add(self, request: Request) -> bool:
+        """Queue a request; return whether it is now the head."""
+        if not self:
+            self.append(request)
             return True
-        if request.enqueued > queue[-1].enqueued:
-            queue.append(request)
+        if request.enqueued > self[-1].enqueued:
+            self.append(request)
             return False
-        if request.enqueued < queue[0].enqueued:
-            queue.appendleft(request)
+        if request.enqueued < self[0].enqueued:
+            self.appendleft(request)
             return True
-        insort(queue, request, key=_by_number)
+        insort(self, request, key=_by_number)
         return False
 
     def head(self) -> Request:
-        return self._queue[0]
+        return self[0]
 
-    def pop(self) -> Request:
-        return self._queue.popleft()
-
-    def remove(self, request: Request) -> None:
-        self._queue.remove(request)
+    take = deque.popleft
 
     def touch(self, request: Request) -> None:
         """FCFS has no key to read again."""
 
-    def __len__(self) -> int:
-        return len(self._queue)
-
-    def __iter__(self) -> Iterator[Request]:
-        return iter(self._queue)
-
 
 class Ordered:
-    """By `key(request)`, read at `push` and `touch`, ties by number. A heap; removed entries are skipped later."""
+    """By `key(request)`, read at `add` and `touch`, ties by number. A heap; removed entries are skipped later."""
 
     __slots__ = ("_heap", "_key", "_live")
 
@@ -68,8 +52,8 @@ class Ordered:
         self._heap: list[tuple[Any, int, Request]] = []
         self._live: dict[int, tuple[Any, int, Request]] = {}
 
-    def push(self, request: Request) -> bool:
-        """Add a request; return whether it is now the head."""
+    def add(self, request: Request) -> bool:
+        """Queue a request; return whether it is now the head."""
         entry = (self._key(request), request.enqueued, request)
         self._live[request.id] = entry
         heappush(self._heap, entry)
@@ -81,7 +65,7 @@ class Ordered:
             heappop(heap)
         return heap[0][2]
 
-    def pop(self) -> Request:
+    def take(self) -> Request:
         request = self.head()
         heappop(self._heap)
         del self._live[request.id]
@@ -92,7 +76,7 @@ class Ordered:
 
     def touch(self, request: Request) -> None:
         self.remove(request)
-        self.push(request)
+        self.add(request)
 
     def __len__(self) -> int:
         return len(self._live)

@@ -1,10 +1,9 @@
 """Simulator: requests arrive, policies decide, lanes step, rows are written; SimPy keeps the time."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from itertools import repeat
 from typing import Any
 
-from simpy.core import EmptySchedule
 from simpy.events import Event
 
 from simcore.books.draw import seed_of
@@ -128,11 +127,8 @@ class Simulator:
             if self.settings.sample_s is not None:
                 period = max(1, to_ps(self.settings.sample_s))
                 Alarm(self.clock, 0, lambda _: self._sample(period), SAMPLES)
-            step = self.clock.step
             # Timers that a policy keeps setting do not keep a run alive; work that nobody routes ends it.
-            with suppress(EmptySchedule):
-                while not self.over:
-                    step()
+            self.clock.drive(self)
         return self._close()
 
     def _start_router(self) -> None:
@@ -141,15 +137,13 @@ class Simulator:
             self._do_locally(lane, lane.scheduler.on_start(view))
 
     def _read(self, workload: Workload) -> Iterator[Request]:
-        number = 0
+        arrived = 0
         for piece in workload.pieces():
-            classes = [0] * len(piece) if piece.request_class is None else piece.request_class.tolist()
-            columns = zip(
-                piece.at_ps.tolist(), piece.prompt_tokens.tolist(), piece.output_tokens.tolist(), classes, strict=True
-            )
-            for at_ps, prompt, output, request_class in columns:
-                yield Request(number, at_ps, prompt, output, request_class)
-                number += 1
+            numbers = range(arrived, arrived + len(piece))
+            arrived += len(piece)
+            classes = repeat(0) if piece.request_class is None else piece.request_class.tolist()
+            columns = (piece.at_ps.tolist(), piece.prompt_tokens.tolist(), piece.output_tokens.tolist(), classes)
+            yield from map(Request, numbers, *columns)
 
     def _arrive(self, _: Event) -> None:
         request = self._next
@@ -225,9 +219,9 @@ class Simulator:
                     self._log(lane.index, log.FIRST_TOKEN, request.id, -1)
                 self._tell(lane, "on_first_token", FirstToken(request.id, lane.index))
         if finished:
-            if self.indexes:
-                self.reindex(lane)
             if self.tell_finishes:
+                if self.indexes:
+                    self.reindex(lane)  # hooks may look before the next batch is formed
                 for request in finished:
                     if self.log_decisions:
                         self._log(lane.index, log.FINISHED, request.id, request.generated)
@@ -337,9 +331,10 @@ class Simulator:
 
     def _dispatch(self, action: Dispatch) -> None:
         request = self._unrouted(action)
-        if not 0 <= action.instance < len(self.lanes):
-            raise IllegalAction(f"{action}: instance must be 0..{len(self.lanes) - 1}")
-        lane = self.lanes[action.instance]
+        lanes = self.lanes
+        if not 0 <= action.instance < len(lanes):
+            raise IllegalAction(f"{action}: instance must be 0..{len(lanes) - 1}")
+        lane = lanes[action.instance]
         # The token that ends a request is never attended to, so its KV is never written.
         if lane.pool.blocks_for(request.prompt + request.output - 1) > lane.pool.total:
             self._reject(request, 0)

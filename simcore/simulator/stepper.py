@@ -229,7 +229,7 @@ class SimLane(Lane):
             k = max(1, self.wake_iteration - self.it)
         if self.wake_free_blocks is not None:
             spare = self.pool.free - self.wake_free_blocks
-            k = min(k, 1 if spare < 0 or self.chunks else self.iterations_that_fit(spare) + 2)
+            k = min(k, 1 if spare < 0 or self.chunks else self.decodes.iterations_that_fit(self.it + 1, spare) + 2)
         return k
 
     def describe(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class LiveRequest:
         if request.state != RUNNING:
             return request.generated
         lane = self._lane
-        return lane.generated_by(request, lane.passed())
+        return lane.generated_after(request, lane.passed())
 
     @property
     def kv_blocks(self) -> int:
@@ -57,7 +57,7 @@ class LiveRequest:
         if request.state != RUNNING:
             return 0
         lane = self._lane
-        return lane.blocks_of(request, lane.passed(), in_flight=lane.k > 0)
+        return lane.blocks_after(request, lane.passed(), in_flight=lane.k > 0)
 
     @property
     def state(self) -> RequestState:

@@ -1,0 +1,87 @@
+"""Decodes: the requests of a batch that gain one token per iteration, in closed form.
+
+With its lane at iteration `it`, a decode has `offset + it` tokens in the KV cache, ends when `it == ends`, and
+writes the first token of a block in iterations where `(offset + it) % block_tokens == 0`. All of it is affine in
+`it`, so sums over the set say what any number of iterations will do, and no request is touched per token.
+"""
+
+from heapq import heappop, heappush
+
+from simcore.books.request import NEVER, Request
+
+
+class Decodes:
+    """Sums over the decodes of one lane. The iteration is the lane's and is passed in."""
+
+    __slots__ = ("block_tokens", "count", "ends", "offsets", "phase")
+
+    def __init__(self, block_tokens: int) -> None:
+        self.block_tokens = block_tokens
+        self.count = 0
+        self.offsets = 0
+        self.phase = [0] * block_tokens
+        """[block_tokens] how many take a block in iterations with `it % block_tokens` equal to the position."""
+        self.ends: list[tuple[int, int, Request]] = []
+        """Heap of (ends, seq, request); entries of requests that left earlier are skipped when met."""
+
+    def add(self, request: Request, it: int) -> None:
+        """`request`, with `computed` tokens cached and at least one token to go, decodes from iteration `it`."""
+        offset = request.computed - it
+        request.offset = offset
+        request.ends = it + request.output - request.generated
+        heappush(self.ends, (request.ends, request.seq, request))
+        self.count += 1
+        self.offsets += offset
+        self.phase[-offset % self.block_tokens] += 1
+
+    def remove(self, request: Request, it: int) -> int:
+        """Take `request` out at iteration `it`, its `generated` brought up to date; return the blocks it holds."""
+        offset = request.offset
+        self.count -= 1
+        self.offsets -= offset
+        self.phase[-offset % self.block_tokens] -= 1
+        request.generated = request.output - (request.ends - it)
+        request.ends = NEVER
+        return (offset + it - 1) // self.block_tokens + 1
+
+    def ended(self, it: int) -> Request | None:
+        """Return the next request, in order of admission, that has ended by iteration `it`; None: no more."""
+        ends = self.ends
+        while ends and ends[0][0] <= it:
+            end, seq, request = heappop(ends)
+            if request.ends == end and request.seq == seq:
+                return request
+        return None
+
+    def next_end(self) -> int:
+        """Return the iteration at which the first of a non-empty set ends."""
+        ends = self.ends
+        while True:
+            end, seq, request = ends[0]
+            if request.ends == end and request.seq == seq:
+                return end
+            heappop(ends)
+
+    def blocks_taken(self, it: int, iterations: int) -> int:
+        """Return the blocks that iterations it, it+1, … take, so many of them."""
+        size, phase = self.block_tokens, self.phase
+        cycles, rest = divmod(iterations, size)
+        taken = cycles * self.count
+        for i in range(it, it + rest):
+            taken += phase[i % size]
+        return taken
+
+    def iterations_that_fit(self, it: int, free: int) -> int:
+        """Return how many iterations from `it` on can take their blocks from `free` blocks."""
+        if not self.count:
+            return 1 << 60
+        size, phase = self.block_tokens, self.phase
+        cycles, left = divmod(free, self.count)
+        fit = cycles * size
+        i = it + fit
+        while True:  # ends within one cycle: a whole one takes `count` blocks, and fewer are left
+            left -= phase[i % size]
+            if left < 0:
+                return fit
+            fit += 1
+            i += 1
