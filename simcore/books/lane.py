@@ -20,12 +20,16 @@ from simcore.contract import Admit, Scheduler, Shape
 class Lane:
     """The running batch and the waiting queue of one lane.
 
+    `steady` says that every decode gains a token in every iteration, so that its gaps are the iterations.
+
     Args:
         index: position among all lanes of the cluster; simultaneous boundaries go in this order.
         pool: the KV pool it allocates from.
         scheduler: its limits are read once, here.
         queue: the waiting queue; FCFS if None.
     """
+
+    steady = True
 
     def __init__(self, index: int, pool: KvPool, scheduler: Scheduler, queue: Queue | None = None) -> None:
         self.index = index
@@ -152,7 +156,11 @@ class Lane:
             self.pool.free += request.blocks
             finished.append(request)
         else:
-            self.decodes.add(request, self.it)
+            self.decode_on(request, now)
+
+    def decode_on(self, request: Request, now: int) -> None:
+        """`request` has its first token, or the next after a preemption, and decodes from here."""
+        self.decodes.add(request, self.it)
 
     # -- the next iteration -----------------------------------------------------------------------------------
 
@@ -360,6 +368,15 @@ class Lane:
         if request.ends >= 0:
             return request.output - (request.ends - self.it - iterations)
         return request.generated
+
+    def computed_after(self, request: Request, iterations: int) -> int:
+        """Return the tokens of `request`, running here, whose KV stands at that boundary."""
+        if request.ends >= 0:
+            return request.offset + self.it + iterations
+        for chunked, new in self.chunks:
+            if chunked is request:
+                return request.computed + new * iterations
+        return request.computed
 
     def blocks_after(self, request: Request, iterations: int, in_flight: bool) -> int:
         """Return the KV blocks `request`, running here, holds at that boundary.

@@ -35,6 +35,10 @@ class RequestView(Protocol):
         """Tokens generated so far; never the future."""
 
     @property
+    def computed_tokens(self) -> int:
+        """Tokens whose KV stands; prompt and output so far less these are left to prefill (1: it decodes)."""
+
+    @property
     def kv_blocks(self) -> int: ...
     @property
     def state(self) -> RequestState: ...

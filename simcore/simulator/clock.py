@@ -21,6 +21,11 @@ class Clock(Environment):
     def now(self) -> int:
         return self._now  # type: ignore[return-value]  # ints in, ints out
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is scheduled any more."""
+        return not self._queue
+
     def drive(self, run: "Run") -> None:
         """Process events until `run.over` or none is left.
 

@@ -38,13 +38,15 @@ from simcore.contract import decisions as log
 from simcore.simulator.clock import ARRIVALS, SAMPLES, TIMERS, Alarm, Clock
 from simcore.simulator.recorder import Recorder
 from simcore.simulator.settings import Outcome, Settings, Sink
-from simcore.simulator.stepper import SimLane
+from simcore.simulator.stepper import SimLane, SimWholeBatchLane
 from simcore.simulator.views import LOADS, LiveCluster, LiveLane, LiveRequest
 
 STARTS: frozenset[type] = frozenset({Dispatch, Reject, Preempt, Abort, Touch, WakeAt, WakeAfter, WakeBelow})
 """Actions this backend can start."""
 
 ROUTER = NO_LANE = -1
+IDLE_WAKES_MAX = 100_000
+"""Timers in a row, with nothing running and nothing to come, after which a run ends with its requests unfinished."""
 _ROUTER_DRAWS = 1
 _ROUTER_HOOKS = ("on_first_token", "on_finished", "on_preempted", "on_rejected", "on_cancelled", "on_done", "on_woke")
 _SCHEDULER_HOOKS = ("on_arrived", "on_first_token", "on_finished", "on_preempted", "on_cancelled")
@@ -94,6 +96,7 @@ class Simulator:
         self._arrivals = self._read(workload)
         self._next: Request | None = None
         self._timers: set[tuple[int, int, Any]] = set()
+        self._idle_wakes = 0
 
     def _make_lane(self, index: int) -> SimLane:
         scheduler = self.settings.make_scheduler()
@@ -101,7 +104,8 @@ class Simulator:
         queue = None
         if overrides(scheduler, "order"):
             queue = Ordered(lambda request: scheduler.order(LiveRequest(self, request)))
-        lane = SimLane(self, index, pool, scheduler, queue)
+        kind = SimWholeBatchLane if overrides(scheduler, "batch") else SimLane
+        lane = kind(self, index, pool, scheduler, queue)
         if overrides(scheduler, "admit"):
             lane.admit = lambda request: scheduler.admit(self.lane_views[index], LiveRequest(self, request))
         if overrides(scheduler, "victim"):
@@ -198,7 +202,7 @@ class Simulator:
             context = lane.context_after(passed)
             row = (now, lane.index, len(lane.running), len(lane.waiting), used, lane.pool.total, context)
             self.recorder.samples.append(row)
-        if self.live or self._next is not None:
+        if not self.clock.idle:
             Alarm(self.clock, period, lambda _: self._sample(period), SAMPLES)
 
     # -- what happened, told to policies -----------------------------------------------------------------------
@@ -398,6 +402,12 @@ class Simulator:
     def _wake(self, timer: tuple[int, int, Any]) -> None:
         who, _, key = timer
         self._timers.discard(timer)
+        if self._next is None and all(lane.alarm is None for lane in self.lanes):
+            # Nothing works and nothing more arrives: only a policy's timers keep time going.
+            self._idle_wakes += 1
+            self.over = self._idle_wakes > IDLE_WAKES_MAX
+        else:
+            self._idle_wakes = 0
         if self.log_decisions:
             self._log(who, log.WOKE, -1, -1)
         if who == ROUTER:

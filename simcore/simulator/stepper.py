@@ -10,7 +10,7 @@ of lanes before i as passed and those of lanes after i as still to come; arrival
 """
 
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simpy.events import Event
 
@@ -18,7 +18,8 @@ from simcore.books.lane import Lane
 from simcore.books.pool import KvPool
 from simcore.books.queues import Queue
 from simcore.books.request import RUNNING, Request
-from simcore.contract import Abort, Done, Preempt, Scheduler
+from simcore.books.whole_batch import WholeBatchLane
+from simcore.contract import Abort, Batch, Done, Preempt, Scheduler
 from simcore.simulator.clock import LANES, Alarm
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class SimLane(Lane):
         if k:
             recorder = simulator.recorder
             shape = self.shape
-            if shape.decodes:
+            if shape.decodes and self.steady:
                 recorder.steps.append((self.index, self.started, self.first, self.increment, k, shape.decodes))
             if recorder.keep_iterations:
                 recorder.iteration(self, k)
@@ -232,6 +233,12 @@ class SimLane(Lane):
             k = min(k, 1 if spare < 0 or self.chunks else self.decodes.iterations_that_fit(self.it + 1, spare) + 2)
         return k
 
-    def describe(self) -> dict[str, Any]:
-        """Return counters of this lane's run."""
-        return {"iterations": self.it, "steps": self.steps, "cuts": self.cuts, "preemptions": self.preemptions}
+
+class SimWholeBatchLane(SimLane, WholeBatchLane):
+    """The same for a scheduler that builds whole batches: one event per iteration."""
+
+    def choose(self) -> Batch:
+        return self.scheduler.batch(self.simulator.lane_views[self.index])
+
+    def find(self, request_id: int) -> Request | None:
+        return self.simulator.live.get(request_id)

@@ -52,6 +52,14 @@ class LiveRequest:
         return lane.generated_after(request, lane.passed())
 
     @property
+    def computed_tokens(self) -> int:
+        request = self._request
+        if request.state != RUNNING:
+            return 0
+        lane = self._lane
+        return lane.computed_after(request, lane.passed())
+
+    @property
     def kv_blocks(self) -> int:
         request = self._request
         if request.state != RUNNING:

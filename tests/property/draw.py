@@ -15,7 +15,7 @@ from tests.property.reference import Reference
 from tests.property.systems import Reading, System, combine, router, scheduler
 
 ROUTERS = ("round_robin", "least_requests", "least_waiting_tokens", "power_of_two", "most_free", "gateway")
-SCHEDULERS = ("vllm_v1", "vllm_v1", "shortest_job_first", "largest_yields", "choosy", "meddler")
+SCHEDULERS = ("vllm_v1", "vllm_v1", "shortest_job_first", "largest_yields", "choosy", "meddler", "prefill_or_decode")
 
 
 @dataclass
@@ -138,9 +138,7 @@ def draw(seed: int) -> Drawn:
     elif kind < 0.5:
         cost = Flat(7 * 10**9, 3 * 10**7, 10**7, rnd.choice([0, 4 * 10**4, 4 * 10**6]))
     elif kind < 0.75:
-        cost = Flat(
-            rnd.randrange(1, 10**10), rnd.randrange(0, 10**8), rnd.randrange(0, 10**8), rnd.randrange(0, 10**7)
-        )
+        cost = Flat(rnd.randrange(1, 10**10), rnd.randrange(0, 10**8), rnd.randrange(0, 10**8), rnd.randrange(0, 10**7))
     else:
         knots = [0, *sorted(rnd.sample(range(1, 4000), rnd.randrange(1, 8)))]
         slopes = sorted(rnd.randrange(0, 10**7) for _ in knots)

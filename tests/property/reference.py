@@ -8,6 +8,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from simcore.contract import CostModel, Shape
 from simcore.contract import decisions as log
@@ -41,10 +42,12 @@ class Rules:
     order: Callable[[RefRequest], object] | None = None
     admit: Callable[["RefInstance", RefRequest], str] | None = None
     victim: Callable[["RefInstance"], RefRequest | None] | None = None
+    batch: Callable[["RefInstance"], list[tuple[RefRequest, int]]] | None = None
     route: Callable[["Reference", RefRequest], int | None] = lambda cluster, request: 0
     on_finished: Callable[["Reference", RefRequest], None] | None = None
     on_stepped: Callable[["RefInstance"], None] | None = None
     on_start: Callable[["Reference"], None] | None = None
+    on_dispatched: Callable[["RefInstance"], None] | None = None
 
 
 @dataclass
@@ -142,6 +145,26 @@ class RefInstance:
             cluster.rules.on_stepped(self)
 
     def start_iteration(self) -> None:
+        if self.cluster.rules.batch and (self.waiting or self.running):
+            self.start_given(self.cluster.rules.batch(self))
+        else:
+            self.start_planned()
+
+    def start_given(self, plan: list[tuple[RefRequest, int]]) -> None:
+        for request, tokens in plan:
+            if request in self.waiting:
+                self.waiting.remove(request)
+                self.running.append(request)
+                request.state = "running"
+                if request.scheduled < 0:
+                    request.scheduled = self.cluster.now
+                self.cluster.write(self.index, log.ADMITTED, request.id, tokens)
+            blocks = -(-(request.computed + tokens) // self.cluster.block_tokens)
+            self.free -= blocks - request.blocks
+            request.blocks = blocks
+        self.launch(plan)
+
+    def start_planned(self) -> None:
         cluster, rules = self.cluster, self.cluster.rules
         size = cluster.block_tokens
         preempted: list[RefRequest] = []
@@ -198,11 +221,14 @@ class RefInstance:
             cluster.write(self.index, log.PREEMPTED, request.id, request.generated)
         for request, tokens in admitted:
             cluster.write(self.index, log.ADMITTED, request.id, tokens)
+        self.launch(plan)
+
+    def launch(self, plan: list[tuple[RefRequest, int]]) -> None:
         self.batch = plan
         if plan:
-            duration = cluster.cost.line(self.shape(plan))[0]
+            duration = self.cluster.cost.line(self.shape(plan))[0]
             self.busy = True
-            cluster.at(cluster.now + duration, LANES + self.index, self.boundary)
+            self.cluster.at(self.cluster.now + duration, LANES + self.index, self.boundary)
 
     def shape(self, plan: list[tuple[RefRequest, int]]) -> Shape:
         decoding = [r for r, _ in plan if r.generated and r.computed == r.target - 1]
@@ -277,7 +303,7 @@ class Reference:
         self.requests = [RefRequest(i, *row) for i, row in enumerate(arrivals)]
         self.still_to_come = len(self.requests)
         for request in self.requests:
-            self.at(request.arrival, ARRIVALS, lambda request=request: self.arrive(request))
+            self.at(request.arrival, ARRIVALS, partial(self.arrive, request))
         if self.sample_ps is not None:
             self.at(0, SAMPLES, self.sample)
         while self._heap and (self.live or self.still_to_come):
@@ -300,6 +326,8 @@ class Reference:
             return
         self.write(chosen, log.DISPATCH, request.id, -1)
         self.instances[chosen].submit(request)
+        if self.rules.on_dispatched:
+            self.rules.on_dispatched(self.instances[chosen])
 
     def abort(self, number: int) -> None:
         request = self.live[number]
@@ -324,5 +352,5 @@ class Reference:
             context = sum(r.computed for r in i.running)
             row = (self.now, i.index, len(i.running), len(i.waiting), self.kv_blocks - i.free, self.kv_blocks, context)
             self.samples.append(row)
-        if self.live or self.still_to_come:
+        if self._heap:
             self.at(self.now + self.sample_ps, SAMPLES, self.sample)

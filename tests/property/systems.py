@@ -18,6 +18,7 @@ from simcore.contract import (
     Actions,
     Admit,
     Arrived,
+    Batch,
     ClusterView,
     Dispatch,
     Finished,
@@ -155,10 +156,13 @@ def ref_gateway(rules: Rules, readings: list[Reading], period_s: float, abort_ev
     rules.on_finished = pull
 
 
-def router(kind: str, seed: int, period_s: float, abort_every: int) -> tuple[Any, Callable[[Rules, list[Reading]], None]]:
+Completion = Callable[[Rules, list[Reading]], None]
+
+
+def router(kind: str, seed: int, period_s: float, abort_every: int) -> tuple[Any, Completion]:
     """Return (make_router, complete_rules) of one kind."""
 
-    def plain(choose: Callable[[Reference, RefRequest], int]) -> Callable[[Rules, list[Reading]], None]:
+    def plain(choose: Callable[[Reference, RefRequest], int]) -> Completion:
         def complete(rules: Rules, readings: list[Reading]) -> None:
             rules.route = choose
 
@@ -255,6 +259,82 @@ class Meddler(VllmV1):
         yield WakeBelow(self.below)
 
 
+class PrefillOrDecode(VllmV1):
+    """Builds whole batches: prompts alone while any are left and fit, in up to two chunks at once; else decodes.
+
+    A decode that cannot take its next block sits out, and when few blocks are free the newest is preempted. New
+    requests start only where that would not follow at once: else one request starts over and over.
+    """
+
+    def batch(self, view: LaneView) -> Batch:
+        requests = view.requests
+        decoding: list[int] = []
+        starting: list[int] = []
+        for r in view.running:
+            request = requests[r]
+            left = request.prompt_tokens + request.output_tokens - request.computed_tokens
+            (decoding if request.output_tokens and left == 1 else starting).append(r)
+        room = self.max_num_seqs - len(view.running)
+        free, budget, prefills = view.free_blocks, self.max_num_batched_tokens, []
+        for r in [*starting, *list(view.waiting)[:room]]:
+            request = requests[r]
+            left = request.prompt_tokens + request.output_tokens - request.computed_tokens
+            fits = (free + request.kv_blocks) * view.block_tokens - request.computed_tokens
+            new = min(left, max(1, self.max_num_batched_tokens // 2), budget, fits)
+            need = -(-(request.computed_tokens + new) // view.block_tokens) - request.kv_blocks
+            spare = 2 * (len(view.running) + 1) if view.running and request.state == "waiting" else 0
+            whole = -(-left // view.block_tokens)
+            if new < 1 or (spare and free - whole < spare):
+                break
+            prefills.append((r, new))
+            free, budget = free - need, budget - new
+        if prefills:
+            return Batch((), prefills)
+        able = []
+        for r in decoding:
+            request = requests[r]
+            need = -(-(request.computed_tokens + 1) // view.block_tokens) - request.kv_blocks
+            if need <= free:
+                able.append(r)
+                free -= need
+        return Batch(able, ())
+
+    def on_arrived(self, view: LaneView, fact: Arrived) -> Actions:
+        return (WakeAfter(1),)
+
+    def on_stepped(self, view: LaneView, fact: Stepped) -> Actions:
+        yield WakeAfter(1)
+        if len(view.running) >= 2 and view.free_blocks < 2 * len(view.running):
+            yield Preempt(view.running[-1])
+
+
+def ref_prefill_or_decode(budget_tokens: int, max_seqs: int) -> Callable[[RefInstance], list[tuple[RefRequest, int]]]:
+    def batch(instance: RefInstance) -> list[tuple[RefRequest, int]]:
+        size = instance.cluster.block_tokens
+        decoding = [r for r in instance.running if r.generated and r.computed == r.target - 1]
+        starting = [r for r in instance.running if r not in decoding]
+        free, budget, plan = instance.free, budget_tokens, []
+        for r in starting + instance.waiting[: max_seqs - len(instance.running)]:
+            fits = (free + r.blocks) * size - r.computed
+            new = min(r.target - r.computed, max(1, budget_tokens // 2), budget, fits)
+            need = -(-(r.computed + new) // size) - r.blocks
+            spare = 2 * (len(instance.running) + 1) if instance.running and r.state == "waiting" else 0
+            if new < 1 or (spare and free - -(-(r.target - r.computed) // size) < spare):
+                break
+            plan.append((r, new))
+            free, budget = free - need, budget - new
+        if plan:
+            return plan
+        for r in decoding:
+            need = -(-(r.computed + 1) // size) - r.blocks
+            if need <= free:
+                plan.append((r, 1))
+                free -= need
+        return plan
+
+    return batch
+
+
 def scheduler(kind: str, limits: dict[str, Any], every: int, below: int) -> tuple[Any, Rules, frozenset[str]]:
     """Return (make_scheduler, rules, oracle) of one kind."""
     rules = Rules(limits["max_num_batched_tokens"], limits["max_num_seqs"], limits["reserve_full_prompt"])
@@ -269,6 +349,21 @@ def scheduler(kind: str, limits: dict[str, Any], every: int, below: int) -> tupl
     if kind == "choosy":
         rules.admit = ref_choosy
         return (lambda: Choosy(**limits)), rules, frozenset()
+    if kind == "prefill_or_decode":
+        rules.batch = ref_prefill_or_decode(rules.budget, rules.max_seqs)
+
+        def wake_next(instance: RefInstance) -> None:
+            instance.wake_iteration = instance.iterations + 1
+
+        def thin_out(instance: RefInstance) -> None:
+            crowded = len(instance.running) >= 2 and instance.free < 2 * len(instance.running)
+            newest = instance.running[-1].id if crowded else None
+            wake_next(instance)
+            if newest is not None:
+                instance.act("preempt", newest)
+
+        rules.on_dispatched, rules.on_stepped = wake_next, thin_out
+        return (lambda: PrefillOrDecode(**limits)), rules, frozenset()
     assert kind == "meddler"
 
     def arm(instance: RefInstance) -> None:
@@ -280,7 +375,11 @@ def scheduler(kind: str, limits: dict[str, Any], every: int, below: int) -> tupl
             instance.act("preempt", instance.running[-1].id)
         arm(instance)
 
-    rules.on_start = lambda cluster: [arm(i) for i in cluster.instances] and None
+    def arm_all(cluster: Reference) -> None:
+        for instance in cluster.instances:
+            arm(instance)
+
+    rules.on_start = arm_all
     rules.on_stepped = stepped
     return (lambda: Meddler(every=every, below=below, **limits)), rules, frozenset()
 
@@ -294,7 +393,12 @@ def combine(routing: tuple[Any, Any], scheduling: tuple[Any, Rules, frozenset[st
         complete(base, readings)
         routed = base.on_start
         if start is not None and routed is not None and routed is not start:
-            base.on_start = lambda cluster: (routed(cluster), start(cluster)) and None
+
+            def both(cluster: Reference) -> None:
+                routed(cluster)
+                start(cluster)
+
+            base.on_start = both
         return base
 
     return System(name, make_router, make_scheduler, rules, oracle)
