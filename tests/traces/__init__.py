@@ -1,0 +1,1 @@
+"""Traffic: reading traces, generating workloads, the catalogue."""

@@ -1,0 +1,47 @@
+"""Catalogue: the named workloads, their defaults and provenance."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.traces.written import ROOT, whole
+from traces import catalogue_names, describe, open_trace
+
+
+def test_the_catalogue_holds_the_azure_workloads():
+    assert {"azure_code_2023", "azure_conv_2023"} <= set(catalogue_names())
+
+
+@pytest.mark.parametrize("name", catalogue_names())
+def test_an_entry_defaults_to_its_traces_size_and_rate_and_cites_it(name):
+    workload = open_trace(name)
+    assert len(whole(workload)) == workload.requests > 1000
+    assert f"{workload.requests:,} requests at {workload.rate:.2f} req/s" in describe(name)
+    assert workload.source.startswith(f"{name}, fitted to github.com/")
+    assert "20" in workload.source
+
+
+def test_rate_and_size_can_be_chosen():
+    workload = open_trace("azure_conv_2023", rate=2.0, requests=30_000)
+    assert (workload.rate, workload.requests) == (2.0, 30_000)
+    assert whole(workload).at_ps[-1] / 1e12 == pytest.approx(15_000, rel=0.05)
+
+
+def test_an_unknown_name_lists_the_known():
+    with pytest.raises(ValueError, match="must be one of azure_code_2023, azure_conv_2023"):
+        describe("azure")
+
+
+def test_the_published_means_are_kept():
+    conv = whole(open_trace("azure_conv_2023", requests=100_000))
+    assert (conv.prompt_tokens.mean(), conv.output_tokens.mean()) == pytest.approx((1155, 211), rel=0.02)
+
+
+def test_importing_traces_and_naming_the_catalogue_loads_nothing_heavy():
+    code = (
+        "import sys, traces; traces.catalogue_names(); "
+        "print([m for m in ('scipy', 'pandas', 'ruamel', 'zstandard', 'simpy', 'torch') if m in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"

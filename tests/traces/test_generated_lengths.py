@@ -1,0 +1,67 @@
+"""Generated lengths: moments and quantiles of each kind, against closed forms; whole tokens within bounds."""
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.traces.written import whole
+from traces import synthetic
+
+N = 200_000
+
+
+def lengths(kind):
+    workload = synthetic(
+        arrivals={"kind": "constant"},
+        prompt_tokens=kind,
+        output_tokens={"kind": "fixed", "tokens": 3},
+        rate=1,
+        requests=N,
+    )
+    trace = whole(workload)
+    assert (trace.output_tokens == 3).all()
+    assert trace.prompt_tokens.dtype == np.int64
+    return trace.prompt_tokens
+
+
+def test_uniform_lengths_take_every_value_equally_often_ends_included():
+    values, counts = np.unique(lengths({"kind": "uniform", "min": 5, "max": 8}), return_counts=True)
+    assert values.tolist() == [5, 6, 7, 8]
+    assert counts / N == pytest.approx([0.25] * 4, rel=0.03)
+
+
+@pytest.mark.parametrize("where", [{"mean": 1000}, {"mu": math.log(1000) - 0.32}])
+def test_lognormal_lengths_have_the_asked_mean_and_median(where):
+    tokens = lengths({"kind": "lognormal", "sigma": 0.8, **where})
+    assert tokens.mean() == pytest.approx(1000, rel=0.02)
+    assert np.median(tokens) == pytest.approx(1000 * math.exp(-0.32), rel=0.02)
+
+
+def test_bounds_hold_what_is_drawn_outside():
+    tokens = lengths({"kind": "lognormal", "mean": 1000, "sigma": 2, "min": 10, "max": 500})
+    assert (tokens.min(), tokens.max()) == (10, 500)
+
+
+def test_no_length_is_below_one_token():
+    assert lengths({"kind": "lognormal", "mu": 0, "sigma": 3}).min() == 1
+
+
+def test_absurd_lengths_stop_at_the_most_tokens_a_trace_may_have():
+    assert lengths({"kind": "lognormal", "mu": 1000, "sigma": 1}).max() == 10**9
+
+
+def test_a_mixture_draws_its_parts_by_weight():
+    tokens = lengths({"kind": "mixture", "weights": [0.3, 0.7], "mu": [2, 8], "sigma": [0.1, 0.1]})
+    assert (tokens < 100).mean() == pytest.approx(0.3, rel=0.03)
+    assert np.median(tokens[tokens > 100]) == pytest.approx(math.exp(8), rel=0.02)
+
+
+def test_quantile_lengths_are_linear_between_their_points():
+    tokens = lengths({"kind": "quantiles", "probabilities": [0, 0.5, 1], "tokens": [1, 101, 501]})
+    assert np.quantile(tokens, [0, 0.25, 0.5, 0.75, 1]) == pytest.approx([1, 51, 101, 301, 501], rel=0.02, abs=1)
+
+
+def test_equal_quantiles_are_a_spike():
+    tokens = lengths({"kind": "quantiles", "probabilities": [0, 0.2, 0.6, 1], "tokens": [1, 100, 100, 200]})
+    assert (tokens == 100).mean() == pytest.approx(0.4, abs=0.01)

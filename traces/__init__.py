@@ -1,0 +1,26 @@
+"""Traces: request traffic for both backends, replayed from public trace formats or generated from fits.
+
+    workload = open_trace("azure_conv_2023", rate=4.0, requests=1000, seed=1)
+    for piece in workload.pieces(): ...
+
+`docs/traffic.md` has the formats, the generators and how well the catalogue fits.
+"""
+
+from traces.catalogue import catalogue_names, describe
+from traces.opening import check, open_trace
+from traces.parameters import ParameterError
+from traces.problems import TraceError
+from traces.replay import Replay
+from traces.synthetic import Synthetic, synthetic
+
+__all__ = [
+    "ParameterError",
+    "Replay",
+    "Synthetic",
+    "TraceError",
+    "catalogue_names",
+    "check",
+    "describe",
+    "open_trace",
+    "synthetic",
+]

@@ -1,0 +1,58 @@
+"""Catalogue: named workloads fitted to public traces, so that a study needs no file.
+
+One YAML file each, with the keys `description, source, citation, license, requests, rate, arrivals, prompt_tokens,
+output_tokens`; the name is the file's. The tables are derived statistics, not the traces.
+"""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from traces.files import sha256
+from traces.synthetic import Synthetic, synthetic
+
+_FOLDER = Path(__file__).parent
+
+
+def catalogue_names() -> list[str]:
+    """Return the names of the catalogued workloads, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("*.yaml"))
+
+
+def describe(name: str) -> str:
+    """Return one line about a catalogued workload: its size, what it is, licence and citation."""
+    entry = _load(name)
+    return (
+        f"{entry['requests']:,} requests at {entry['rate']:.2f} req/s: {entry['description']} "
+        f"({entry['citation']}; {entry['license']})"
+    )
+
+
+def catalogued(name: str, *, rate: float | None, requests: int | None, seed: int, replication: int) -> Synthetic:
+    """Return a catalogued workload; `rate` and `requests` default to those of the trace it was fitted to."""
+    entry = _load(name)
+    return synthetic(
+        arrivals=entry["arrivals"],
+        prompt_tokens=entry["prompt_tokens"],
+        output_tokens=entry["output_tokens"],
+        rate=entry["rate"] if rate is None else rate,
+        requests=entry["requests"] if requests is None else requests,
+        seed=seed,
+        replication=replication,
+        name=name,
+        source=f"{name}, fitted to {entry['source']} ({entry['citation']}; fit sha256 {sha256(_path(name))})",
+    )
+
+
+def _path(name: str) -> Path:
+    return _FOLDER / f"{name}.yaml"
+
+
+@cache
+def _load(name: str) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+
+    if name not in catalogue_names():
+        raise ValueError(f"trace: must be one of {', '.join(catalogue_names())}, got {name!r}")
+    entry: dict[str, Any] = YAML(typ="safe").load(_path(name))
+    return entry

@@ -1,0 +1,140 @@
+"""Fit: the quantile tables of a trace, as the catalogue holds them, and how far a generated workload is from it.
+
+python -m traces.fit TRACE                  the lines of a catalogue entry, fitted to a trace file
+python -m traces.fit TRACE --against NAME   the goodness of fit of the catalogued workload NAME
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simcore.contract.traffic import Arrivals, Column, Workload
+from simcore.contract.units import PS_PER_S
+from traces.opening import open_trace
+from traces.replay import Replay
+
+PROBABILITIES = (
+    *(0.0, 0.001, 0.002, 0.005),
+    *(percent / 100 for percent in range(1, 99)),
+    *(0.985, 0.99, 0.992, 0.994, 0.995, 0.996, 0.997, 0.998, 0.9985, 0.999, 0.9995, 1.0),
+)
+"""Where the tables of the catalogue stand: every percent, and closer in the tails, which carry the load."""
+
+_DRAWN = 400_000
+_WINDOW_PS = 10 * PS_PER_S
+
+
+def ks(sample: ArrayLike, other: ArrayLike) -> float:
+    """Return the Kolmogorov-Smirnov distance: the largest gap between two empirical distribution functions.
+
+    >>> ks([1, 2, 3, 4], [1, 2, 3, 9])
+    0.25
+    """
+    a, b = np.sort(np.asarray(sample)), np.sort(np.asarray(other))
+    at = np.concatenate([a, b])
+    below_a = np.searchsorted(a, at, side="right") / len(a)
+    below_b = np.searchsorted(b, at, side="right") / len(b)
+    return float(np.abs(below_a - below_b).max())
+
+
+def dispersion(at_ps: Column) -> float:
+    """Return variance over mean of the number of arrivals in 10 s windows: 1 is Poisson, more is burstier."""
+    counts = np.bincount(at_ps // _WINDOW_PS)
+    return float(counts.var() / counts.mean())
+
+
+def relative_gaps(at_ps: Column, rate: float) -> NDArray[np.float64]:
+    """Return [n - 1] gaps between arrivals in units of their mean, 1 / rate."""
+    relative: NDArray[np.float64] = np.diff(at_ps) * (rate / PS_PER_S)
+    return relative
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a generated workload compares with a trace."""
+
+    gaps_ks: float
+    prompt_ks: float
+    output_ks: float
+    gaps_cv: tuple[float, float]
+    """Of the trace, of the generated."""
+    dispersion: tuple[float, float]
+    prompt_mean: tuple[float, float]
+    output_mean: tuple[float, float]
+
+    @classmethod
+    def between(cls, trace: Workload, generated: Workload) -> "Fit":
+        a, b = columns(trace), columns(generated)
+        gaps_a, gaps_b = relative_gaps(a.at_ps, trace.rate), relative_gaps(b.at_ps, generated.rate)
+        return cls(
+            gaps_ks=ks(gaps_a, gaps_b),
+            prompt_ks=ks(a.prompt_tokens, b.prompt_tokens),
+            output_ks=ks(a.output_tokens, b.output_tokens),
+            gaps_cv=(float(gaps_a.std()), float(gaps_b.std())),
+            dispersion=(dispersion(a.at_ps), dispersion(b.at_ps)),
+            prompt_mean=(float(a.prompt_tokens.mean()), float(b.prompt_tokens.mean())),
+            output_mean=(float(a.output_tokens.mean()), float(b.output_tokens.mean())),
+        )
+
+    def __str__(self) -> str:
+        pairs = {"gap CV": self.gaps_cv, "10 s dispersion": self.dispersion}
+        pairs |= {"mean prompt": self.prompt_mean, "mean output": self.output_mean}
+        lines = [f"KS: gaps {self.gaps_ks:.3f}, prompt {self.prompt_ks:.3f}, output {self.output_ks:.3f}"]
+        lines += [f"{name}: trace {trace:.2f}, generated {generated:.2f}" for name, (trace, generated) in pairs.items()]
+        return "\n".join(lines)
+
+
+def columns(workload: Workload) -> Arrivals:
+    """Return a whole workload as one piece."""
+    pieces = list(workload.pieces())
+    return Arrivals(
+        np.concatenate([piece.at_ps for piece in pieces]),
+        np.concatenate([piece.prompt_tokens for piece in pieces]),
+        np.concatenate([piece.output_tokens for piece in pieces]),
+    )
+
+
+def entry(trace: Replay) -> str:
+    """Return the fitted lines of a catalogue entry, as YAML."""
+    whole = columns(trace)
+    gaps = np.quantile(relative_gaps(whole.at_ps, trace.rate), PROBABILITIES)
+    lines = [
+        f"requests: {trace.requests}",
+        f"rate: {trace.rate:.6f}",
+        _row("probabilities: &table", PROBABILITIES),
+        _table("arrivals", "gaps", gaps),
+    ]
+    for name, tokens in (("prompt_tokens", whole.prompt_tokens), ("output_tokens", whole.output_tokens)):
+        lines.append(_table(name, "tokens", np.quantile(tokens, PROBABILITIES, method="inverted_cdf")))
+    return "\n".join(lines)
+
+
+def _table(name: str, key: str, values: NDArray[np.float64]) -> str:
+    return f"{name}:\n  kind: quantiles\n  probabilities: *table\n{_row(f'  {key}:', values)}"
+
+
+def _row(key: str, values: Sequence[float] | NDArray[np.float64]) -> str:
+    short = ", ".join(f"{value:.10g}" if float(value).is_integer() else f"{value:.4g}" for value in values)
+    return fill(f"{key} [{short}]", 118, subsequent_indent="    ")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m traces.fit", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("trace", type=Path)
+    parser.add_argument("--against", metavar="NAME")
+    asked = parser.parse_args()
+    trace = open_trace(Path.cwd() / asked.trace)
+    assert isinstance(trace, Replay)
+    if asked.against:
+        print(Fit.between(trace, open_trace(asked.against, requests=_DRAWN)))
+    else:
+        print(entry(trace))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""Lengths: how prompt and output token counts are distributed.
+
+Every draw is rounded to the nearest whole token and kept within its bounds (at least one token). A kind draws
+whole blocks, so the length of a request does not depend on how many there are.
+"""
+
+from dataclasses import dataclass
+from math import log
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from simcore.contract.traffic import Column
+from traces.draws import BLOCK
+from traces.formats.base import MAX_TOKENS
+from traces.parameters import Parameters
+from traces.quantiles import Quantiles
+
+
+class Lengths(Protocol):
+    """A kind of `prompt_tokens` or `output_tokens`. A new one is a class listed in `KINDS`."""
+
+    @classmethod
+    def read(cls, parameters: Parameters, /) -> Self:
+        """Take its parameters from a study or the catalogue."""
+
+    def draw(self, generator: Generator) -> Column:
+        """Return [BLOCK] int64 token counts >= 1."""
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Always `tokens`."""
+
+    tokens: int
+
+    @classmethod
+    def read(cls, parameters: Parameters, /) -> Self:
+        return cls(parameters.integer("tokens", least=1, most=MAX_TOKENS))
+
+    def draw(self, generator: Generator) -> Column:
+        return np.full(BLOCK, self.tokens, np.int64)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Every whole number from `min` to `max` equally often, both included."""
+
+    min: int
+    max: int
+
+    @classmethod
+    def read(cls, parameters: Parameters, /) -> Self:
+        return cls(*_bounds(parameters, low=None, high=None))
+
+    def draw(self, generator: Generator) -> Column:
+        spread = self.max - self.min + 1
+        return self.min + (generator.random(BLOCK) * spread).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Lognormal:
+    """exp of a normal(`mu`, `sigma`), natural logs; `mean` is exp(mu + sigma^2 / 2), before the bounds cut."""
+
+    mu: float
+    sigma: float
+    min: int
+    max: int
+
+    @classmethod
+    def read(cls, parameters: Parameters, /) -> Self:
+        sigma = parameters.number("sigma", least=0, most=100)
+        by_mean, by_mu = parameters.has("mean"), parameters.has("mu")
+        if by_mean == by_mu:
+            parameters.add("mean", f"give either mean or mu, got {'both' if by_mu else 'neither'}")
+        mu = parameters.number("mu") if by_mu else 0.0
+        if by_mean:
+            mu = log(parameters.positive("mean")) - sigma**2 / 2
+        return cls(mu, sigma, *_bounds(parameters))
+
+    def draw(self, generator: Generator) -> Column:
+        return _tokens(_exp(self.mu + self.sigma * generator.standard_normal(BLOCK)), self.min, self.max)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """One of several lognormals, chosen with `weights` (their sum is scaled to 1)."""
+
+    weights: tuple[float, ...]
+    mu: tuple[float, ...]
+    sigma: tuple[float, ...]
+    min: int
+    max: int
+
+    @classmethod
+    def read(cls, parameters: Parameters, /) -> Self:
+        weights = parameters.numbers("weights", least=0)
+        mu, sigma = parameters.numbers("mu"), parameters.numbers("sigma", least=0)
+        if weights and not 0.98 <= sum(weights) <= 1.02:
+            parameters.add("weights", f"must sum to 1, got {sum(weights):g}")
+        for key, values in (("mu", mu), ("sigma", sigma)):
+            if weights and values and len(values) != len(weights):
+                parameters.add(key, f"must be as many as weights ({len(weights)}), got {len(values)}")
+        return cls(weights, mu, sigma, *_bounds(parameters))
+
+    def draw(self, generator: Generator) -> Column:
+        bounds = np.cumsum(self.weights)
+        part = np.searchsorted(bounds[:-1] / bounds[-1], generator.random(BLOCK), side="right")
+        normal = generator.standard_normal(BLOCK)
+        return _tokens(_exp(np.array(self.mu)[part] + np.array(self.sigma)[part] * normal), self.min, self.max)
+
+
+@dataclass(frozen=True)
+class QuantileLengths:
+    """Token counts with given quantiles."""
+
+    quantiles: Quantiles
+
+    @classmethod
+    def read(cls, parameters: Parameters, /) -> Self:
+        return cls(Quantiles.read(parameters, "tokens", least=1))
+
+    def draw(self, generator: Generator) -> Column:
+        return _tokens(self.quantiles.at(generator.random(BLOCK)), 1, MAX_TOKENS)
+
+
+KINDS: dict[str, type[Lengths]] = {
+    "fixed": Fixed,
+    "uniform": Uniform,
+    "lognormal": Lognormal,
+    "mixture": Mixture,
+    "quantiles": QuantileLengths,
+}
+
+
+def _exp(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.exp(np.minimum(logs, log(MAX_TOKENS) + 1))
+
+
+def _tokens(values: NDArray[np.float64], low: int, high: int) -> Column:
+    column: Column = np.rint(values.clip(low, high)).astype(np.int64)
+    return column
+
+
+def _bounds(parameters: Parameters, *, low: int | None = 1, high: int | None = MAX_TOKENS) -> tuple[int, int]:
+    """Take `min` and `max`; the defaults are `low` and `high`, None if there is none."""
+    least = parameters.integer("min", least=1, most=MAX_TOKENS, default=low)
+    most = parameters.integer("max", least=1, most=MAX_TOKENS, default=high)
+    if most < least:
+        parameters.add("max", f"must be >= min ({least}), got {most}")
+    return least, most

@@ -1,0 +1,130 @@
+"""Survey: one pass over a trace file: is it sound, how many requests, how fast; small ones are kept.
+
+The pass costs as much as reading once. Its answer is remembered per process for as long as the file does not
+change, so a sweep reads its trace once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from simcore.contract.traffic import Arrivals
+from simcore.contract.units import PS_PER_S, to_s
+from traces import formats
+from traces.clock import UNIT_NAMES, TimeUnit
+from traces.files import sha256
+from traces.formats import Format
+from traces.problems import TraceError
+from traces.reader import Reader
+
+KEPT_ROWS = 500_000
+"""12 MB of columns. Longer traces are read again from the file each time."""
+
+FASTEST_PER_S, SLOWEST_PER_S = 1000.0, 0.01
+"""Mean rates outside are taken for a wrong unit, unless the user names the unit."""
+_TELLING_ROWS = 100
+_THIS_CENTURY_S = range(10**9, 5 * 10**9)
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What one pass over the first `requests` rows of a file found."""
+
+    path: Path
+    format: Format
+    time_unit: TimeUnit
+    sha256: str
+    requests: int
+    span_ps: int
+    """From the first row to the last."""
+    prompt_tokens: int
+    output_tokens: int
+    kept: tuple[Arrivals, ...] | None = field(repr=False)
+
+    @property
+    def rate(self) -> float:
+        """Mean arrival rate in requests per second, (n - 1) / span; infinite when all arrive at once."""
+        return (self.requests - 1) / to_s(self.span_ps) if self.span_ps else float("inf")
+
+    def pieces(self) -> Iterator[Arrivals]:
+        """Yield the requests at their own times; the first arrives at 0."""
+        if self.kept is not None:
+            yield from self.kept
+        else:
+            yield from Reader(self.path, self.format, self.time_unit, self.requests).pieces()
+
+
+def survey(
+    path: Path, *, format: str | None = None, time_unit: TimeUnit | None = None, rows: int | None = None
+) -> Survey:
+    """Read the first `rows` rows (default all) of a file; TraceError lists what is wrong with it.
+
+    format: name of a format, or None to find it from the first line; time_unit: None for the format's own.
+    """
+    try:
+        stat = path.stat()
+        version = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    except OSError:
+        version = None
+    return _survey(path, version, format, time_unit, rows)
+
+
+@lru_cache(maxsize=4)
+def _survey(
+    path: Path,
+    _version: tuple[int, int, int] | None,
+    format: str | None,
+    time_unit: TimeUnit | None,
+    rows: int | None,
+) -> Survey:
+    reader = Reader(path, formats.named(format) if format else None, time_unit, rows)
+    kept: list[Arrivals] | None = []
+    requests = prompt_tokens = output_tokens = last_ps = 0
+    for piece in reader.pieces():
+        requests += len(piece)
+        prompt_tokens += int(piece.prompt_tokens.sum())
+        output_tokens += int(piece.output_tokens.sum())
+        last_ps = int(piece.at_ps[-1])
+        if kept is not None:
+            kept.append(_frozen(piece))
+            kept = kept if requests <= KEPT_ROWS else None
+    assert reader.format is not None
+    assert reader.time_unit is not None
+    found = Survey(
+        path,
+        reader.format,
+        reader.time_unit,
+        sha256(path),
+        requests,
+        last_ps,
+        prompt_tokens,
+        output_tokens,
+        tuple(kept) if kept is not None else None,
+    )
+    if time_unit is None and reader.first_second not in _THIS_CENTURY_S:
+        _check_unit(found)
+    return found
+
+
+def _frozen(piece: Arrivals) -> Arrivals:
+    for column in (piece.at_ps, piece.prompt_tokens, piece.output_tokens):
+        column.setflags(write=False)
+    return piece
+
+
+def _check_unit(found: Survey) -> None:
+    """Raise TraceError if the mean rate says that times are in another unit. A date of this century is sure."""
+    if found.requests < _TELLING_ROWS or SLOWEST_PER_S <= found.rate <= FASTEST_PER_S:
+        return
+    unit = found.time_unit
+    other: TimeUnit = "s" if unit == "ms" else "ms"
+    other_rate = found.rate * (1e-3 if unit == "ms" else 1e3)
+    raise TraceError(
+        [
+            f"{found.path}:1:1: wrong time unit? Read as {UNIT_NAMES[unit]}, the unit of {found.format.name} files, "
+            f"{found.requests:,} requests arrive in {found.span_ps / PS_PER_S:g} s: {found.rate:,.4g} req/s on average "
+            f"({other_rate:,.4g} req/s if they are {UNIT_NAMES[other]}). "
+            f"Say which it is: time_unit: {other}, or time_unit: {unit} to keep it"
+        ]
+    )
