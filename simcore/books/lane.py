@@ -13,7 +13,7 @@ from collections.abc import Callable
 from simcore.books.decodes import Decodes
 from simcore.books.pool import KvPool
 from simcore.books.queues import Fifo, Queue
-from simcore.books.request import FINISHED, NEVER, RUNNING, WAITING, Request
+from simcore.books.request import CANCELLED, FINISHED, NEVER, RUNNING, WAITING, Request
 from simcore.contract import Admit, Scheduler, Shape
 
 
@@ -78,6 +78,7 @@ class Lane:
         """Take a waiting request out of the queue for good."""
         self.waiting.remove(request)
         self._unwait(request)
+        request.state = CANCELLED
         self.refused = False
 
     def _wait(self, request: Request) -> bool:
@@ -167,11 +168,7 @@ class Lane:
     def schedule(self, now: int) -> bool:
         """Form the next iteration: allocate its blocks, fill `chunks` and `shape`; return whether there is one."""
         pool, decodes, it = self.pool, self.decodes, self.it
-        partial = self.partial
-        if partial is not None:
-            self.partial = None
-            if partial.state != RUNNING:
-                partial = None
+        partial, self.partial = self.partial, None
         if self.preempted:
             self.preempted.clear()
         if self.admitted:
@@ -289,9 +286,12 @@ class Lane:
     def abort(self, request: Request, now: int) -> None:
         """Take a running request out, for good."""
         self._leave(request, now)
+        request.state = CANCELLED
 
     def _leave(self, request: Request, now: int) -> None:
         pool = self.pool
+        if self.partial is request:
+            self.partial = None
         if request.ends >= 0:
             pool.free += self.decodes.remove(request, self.it)
             request.last_ps = now  # each decode emitted a token at this boundary
