@@ -1,0 +1,55 @@
+"""Plots: a study in pictures. Each file draws one figure; equal results give equal PNGs.
+
+Matplotlib is loaded when a plot is drawn, not when this package is imported.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from simcore.results.frames import read_summary
+from simcore.results.stats import point_text
+
+__all__ = ["draw_plots", "telling_point"]
+
+
+def draw_plots(out: Path, point: Mapping[str, Any] | None = None) -> list[Path]:
+    """Draw the figures of a result folder into `out/plots` and return their paths.
+
+    Args:
+        out: result folder.
+        point: sweep point whose distributions and time series are shown; None: `telling_point`.
+    """
+    from simcore.results.plots.distributions import draw_distributions
+    from simcore.results.plots.load import draw_load
+    from simcore.results.plots.timeline import draw_timeline
+
+    summary = read_summary(out)
+    chosen = telling_point(summary) if point is None else point
+    folder = out / "plots"
+    folder.mkdir(exist_ok=True)
+    drawn = [
+        draw_load(summary, folder / "goodput.png"),
+        draw_distributions(out, summary, chosen, folder / "latency.png"),
+        draw_timeline(out, summary, chosen, folder / "queue_and_kv.png"),
+    ]
+    return [path for path in drawn if path is not None]
+
+
+def telling_point(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sweep point at which the systems differ most in attainment (without an SLO, in mean TTFT).
+
+    Without a sweep that is the empty point; ties go to the earlier one.
+    """
+    spread: dict[str, float] = {}
+    points = {point_text(run["point"]): dict(run["point"]) for run in summary["runs"]}
+    for text in points:
+        runs = [run for run in summary["runs"] if point_text(run["point"]) == text]
+        metric = "slo_attainment" if summary["slo"] else "mean_ttft_ms"
+        means = []
+        for system in dict.fromkeys(run["system"] for run in runs):
+            values = [run["metrics"][metric] for run in runs if run["system"] == system]
+            known = [value for value in values if value is not None]
+            means += [sum(known) / len(known)] if known else []
+        spread[text] = max(means) - min(means) if means else 0.0
+    return points[max(spread, key=lambda text: spread[text])] if spread else {}

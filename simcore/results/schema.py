@@ -1,0 +1,121 @@
+"""Schema: the columns of every result file, with units; a null says "did not happen".
+
+The same files come from the simulator and from the real engine, and calibration reads the iteration log, so names
+and units here are fixed. A row that reaches a `Sink` has the columns of its file in this order, as integers, with -1
+for a null; derived columns follow.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+State = Literal["finished", "rejected", "cancelled", "unfinished"]
+STATES: tuple[State, ...] = get_args(State)
+"""What became of a request; its code in a row is the index here."""
+
+Health = Literal["STABLE", "BACKLOGGED", "OVERLOADED"]
+"""What became of a whole run; the rules are in `simcore.results.state`."""
+
+SLO_KEYS = ("ttft_ms", "tpot_ms", "e2el_ms")
+"""What an SLO may bound, in milliseconds, per request, `<=`."""
+
+Kind = Literal["int", "float", "name", "ints"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: `kind` is int (int64), float (float64), name (dictionary of strings) or ints (list of int64)."""
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+IDENTITY = (
+    Column("system", "name", "name of the system in the study"),
+    Column("seed", "int", "seed of the run"),
+    Column("point", "name", "JSON text of the sweep point, keys sorted"),
+)
+"""Put before the columns of each file when the cells of a study are assembled."""
+
+REQUEST_ROW = (
+    Column("request", "int", "row number in the workload"),
+    Column("request_class", "name", "name of its class"),
+    Column("instance", "int", "instance that held it last"),
+    Column("state", "name", "finished, rejected, cancelled or unfinished"),
+    Column("arrival_ps", "int", "date of arrival, picoseconds since the start of the workload"),
+    Column("scheduled_ps", "int", "date of the first admission to a batch"),
+    Column("first_token_ps", "int", "date of the first output token"),
+    Column("finished_ps", "int", "date it left: last token, or cancellation"),
+    Column("prompt_tokens", "int", "tokens of the prompt"),
+    Column("output_tokens", "int", "tokens generated, the first included"),
+    Column("preemptions", "int", "times it lost its place in a batch"),
+)
+
+REQUESTS = (
+    *REQUEST_ROW,
+    Column("ttft_s", "float", "first_token - arrival, seconds"),
+    Column("tpot_s", "float", "(finished - first_token) / (output_tokens - 1), seconds; null below two tokens"),
+    Column("e2el_s", "float", "finished - arrival, seconds"),
+    Column("queue_s", "float", "scheduled - arrival, seconds"),
+)
+"""`requests.parquet`: one row per request, in order of completion within a run."""
+
+INSTANCES = (
+    Column("at_s", "float", "date of the sample, seconds since the start of the workload"),
+    Column("instance", "int", "instance"),
+    Column("running", "int", "requests in the batch"),
+    Column("waiting", "int", "requests waiting for a place in it"),
+    Column("used_blocks", "int", "KV blocks in use"),
+    Column("kv_blocks", "int", "KV blocks of the pool"),
+    Column("context_tokens", "int", "tokens held by running requests"),
+)
+"""`instances.parquet`: the time series, one row per instance and sample. In a row the date is in picoseconds."""
+
+ITERATIONS = (
+    Column("instance", "int", "instance"),
+    Column("lane", "int", "lane of the instance"),
+    Column("iteration", "int", "iterations the lane had completed before this row"),
+    Column("start_ps", "int", "date its first iteration started, picoseconds"),
+    Column("iterations", "int", "iterations this row stands for, >= 1; 1 always on the real engine"),
+    Column("first_ps", "int", "duration of the first of them, picoseconds"),
+    Column("increment_ps", "int", "each further one takes this much more, picoseconds"),
+    Column("decodes", "int", "requests that process one token each"),
+    Column("context", "int", "tokens their attention reads in the first iteration, own new token included"),
+    Column("longest", "int", "the longest of those contexts, tokens; 0 where the cost model does not ask"),
+    Column("sm_pct", "int", "share of the SMs the lane may use, 1..100"),
+    Column("chunk_new", "ints", "per prefill chunk: tokens processed in each iteration"),
+    Column("chunk_before", "ints", "per prefill chunk: tokens of that request processed before the first iteration"),
+)
+"""`iterations.parquet`, the iteration log. Iteration j of a row (from 0) takes `first_ps + j * increment_ps`; its
+shape has `context + j * decodes`, `longest + j` and `chunk_before + j * chunk_new` (`simcore.contract.Shape`)."""
+
+DECISIONS = (
+    Column("at_ps", "int", "date, picoseconds since the start of the workload"),
+    Column("instance", "int", "instance concerned, -1 if none"),
+    Column("kind", "int", "index into `simcore.contract.decisions.KINDS`"),
+    Column("request", "int", "request concerned, -1 if none"),
+    Column("detail", "int", "what the kind says it is, -1 if nothing"),
+)
+"""`decisions.parquet`: facts and actions as integers, in order; -1 stays -1, so that logs compare as they are."""
+
+FILES: Mapping[str, tuple[Column, ...]] = {
+    "requests": REQUESTS,
+    "instances": INSTANCES,
+    "iterations": ITERATIONS,
+    "decisions": DECISIONS,
+}
+"""Columns by file name without ".parquet", in the order the files are written."""
+
+
+def arrow_schema(columns: tuple[Column, ...]) -> Any:
+    """Return the `pyarrow.Schema` of these columns."""
+    import pyarrow as pa
+
+    types = {
+        "int": pa.int64(),
+        "float": pa.float64(),
+        "name": pa.dictionary(pa.int32(), pa.string()),
+        "ints": pa.list_(pa.int64()),
+    }
+    return pa.schema([pa.field(column.name, types[column.kind]) for column in columns])
