@@ -7,6 +7,7 @@
 """
 
 from traces.catalogue import catalogue_names, describe
+from traces.classes import Classified, RequestClass, request_classes
 from traces.opening import check, open_trace
 from traces.parameters import ParameterError
 from traces.problems import TraceError
@@ -14,13 +15,16 @@ from traces.replay import Replay
 from traces.synthetic import Synthetic, synthetic
 
 __all__ = [
+    "Classified",
     "ParameterError",
     "Replay",
+    "RequestClass",
     "Synthetic",
     "TraceError",
     "catalogue_names",
     "check",
     "describe",
     "open_trace",
+    "request_classes",
     "synthetic",
 ]

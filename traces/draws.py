@@ -14,8 +14,8 @@ from numpy.random import Generator, Philox, SeedSequence
 BLOCK = 8192
 """Requests per generator. Changing it changes every generated workload."""
 
-Purpose = Literal["arrivals", "prompt", "output"]
-_KEYS: dict[Purpose, int] = {"arrivals": 0, "prompt": 1, "output": 2}
+Purpose = Literal["arrivals", "prompt", "output", "class"]
+_KEYS: dict[Purpose, int] = {"arrivals": 0, "prompt": 1, "output": 2, "class": 3}
 
 
 def blocks(seed: int, replication: int, purpose: Purpose) -> Iterator[Generator]:

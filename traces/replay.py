@@ -23,6 +23,7 @@ class Replay:
     """Mean arrival rate, (n - 1) / (last - first), after stretching; infinite when all arrive at once."""
     stretch: float = 1.0
     classes: tuple[str, ...] = ("default",)
+    priorities: tuple[int, ...] = (0,)
 
     @classmethod
     def at(cls, survey: Survey, rate: float | None) -> "Replay":

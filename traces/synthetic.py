@@ -39,6 +39,7 @@ class Synthetic:
     seed: int
     replication: int
     classes: tuple[str, ...] = ("default",)
+    priorities: tuple[int, ...] = (0,)
 
     def pieces(self) -> Iterator[Arrivals]:
         """Yield the requests in order."""

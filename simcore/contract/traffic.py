@@ -47,6 +47,10 @@ class Workload(Protocol):
         """Names of the request classes, by index; ("default",) when there is one."""
 
     @property
+    def priorities(self) -> tuple[int, ...]:
+        """Priority of each class; lower is more urgent."""
+
+    @property
     def rate(self) -> float:
         """Mean arrival rate in requests per second, after scaling."""
 

@@ -71,7 +71,7 @@ class Simulator:
         )
         self.outcome = Outcome()
         self.classes = workload.classes
-        self.priorities = getattr(workload, "priorities", (0,) * len(workload.classes))
+        self.priorities = workload.priorities
         self.rank = ROUTER
         """The lane whose boundary is being processed; -1 for arrivals and timers."""
         self.live: dict[int, Request] = {}

@@ -26,6 +26,8 @@ class Rows:
     name: str = "drawn"
     source: str = "drawn"
     classes: tuple[str, ...] = ("default",)
+    priorities: tuple[int, ...] = (0,)
+    request_class: list[int] | None = None
     rate: float = 1.0
 
     def __post_init__(self) -> None:
@@ -34,8 +36,9 @@ class Rows:
     def pieces(self) -> Iterator[Arrivals]:
         columns = np.array(self.arrivals, dtype=np.int64).reshape(-1, 3)
         half = len(columns) // 2  # two pieces: ids and ties run across them
-        for part in (columns[:half], columns[half:]):
-            yield Arrivals(part[:, 0], part[:, 1], part[:, 2])
+        for part in (slice(None, half), slice(half, None)):
+            classes = None if self.request_class is None else np.array(self.request_class[part], dtype=np.int64)
+            yield Arrivals(columns[part, 0], columns[part, 1], columns[part, 2], classes)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("requests", "steps", "gaps", "samples", "iterations", "decisions"):

@@ -3,6 +3,7 @@
 import pytest
 
 from policies.priority import Priority
+from policies.round_robin import RoundRobin
 from policies.shortest_job_first import ShortestJobFirstOracle
 from policies.vllm_v1 import VllmV1
 from simcore.contract import (
@@ -19,6 +20,8 @@ from simcore.contract import (
     WakeAt,
 )
 from simcore.contract import decisions as log
+from simcore.simulator import Settings, simulate
+from tests.property.draw import Flat, Rows
 from tests.simulator.harness import MS, run
 
 ONE_STEP = 10 * MS  # every iteration of the harness's default cost takes 10 ms
@@ -268,24 +271,14 @@ def test_who_is_declined_is_asked_again_when_something_changed_and_not_before():
 
 
 def test_the_priority_scheduler_starts_urgent_requests_first():
-    class Workload:
-        priorities = (1, 0)
-        classes = ("batch", "interactive")
-
-    from tests.property.draw import Rows
-
-    rows = Rows([(0, 8, 50)] * 3)
-    rows.classes = Workload.classes
-    rows.priorities = Workload.priorities  # type: ignore[attr-defined]
-    import numpy as np
-
-    from policies.round_robin import RoundRobin
-    from simcore.contract import Arrivals
-    from simcore.simulator import Settings, simulate
-    from tests.property.draw import Flat
-
-    columns = np.array(rows.arrivals)
-    classes = np.array([0, 0, 1])
-    rows.pieces = lambda: iter([Arrivals(columns[:, 0], columns[:, 1], columns[:, 2], classes)])  # type: ignore[method-assign]
+    rows = Rows([(0, 8, 50)] * 3, classes=("batch", "interactive"), priorities=(1, 0), request_class=[0, 0, 1])
     simulate(Settings(1, 100, Flat(ONE_STEP, 0, 0, 0), RoundRobin, lambda: Priority(max_num_seqs=1)), rows, rows)
     assert [row[0] for row in rows.kept["requests"]] == [2, 0, 1]
+
+
+def test_the_priority_scheduler_takes_the_least_urgent_out_when_kv_runs_out():
+    rows = Rows([(0, 16, 100)] * 3, classes=("batch", "interactive"), priorities=(1, 0), request_class=[1, 0, 1])
+    simulate(Settings(1, 14, Flat(ONE_STEP, 0, 0, 0), RoundRobin, Priority), rows, rows)
+    preemptions = {row[0]: row[-1] for row in rows.kept["requests"]}
+    assert preemptions[0] == 0
+    assert preemptions[1] > 0
