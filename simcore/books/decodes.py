@@ -22,7 +22,7 @@ class Decodes:
         self.phase = [0] * block_tokens
         """[block_tokens] how many take a block in iterations with `it % block_tokens` equal to the position."""
         self.ends: list[tuple[int, int, Request]] = []
-        """Heap of (ends, seq, request); entries of requests that left earlier are skipped when met."""
+        """Heap of (ends, seq, request), by end, then by admission. Entries of requests that left are skipped."""
 
     def add(self, request: Request, it: int) -> None:
         """`request`, with `computed` tokens cached and at least one token to go, decodes from iteration `it`."""
@@ -44,14 +44,10 @@ class Decodes:
         request.ends = NEVER
         return (offset + it - 1) // self.block_tokens + 1
 
-    def ended(self, it: int) -> Request | None:
-        """Return the next request, in order of admission, that has ended by iteration `it`; None: no more."""
-        ends = self.ends
-        while ends and ends[0][0] <= it:
-            end, seq, request = heappop(ends)
-            if request.ends == end and request.seq == seq:
-                return request
-        return None
+    def pop_end(self) -> Request | None:
+        """Take the first entry off `ends`; return its request, or None if it left earlier."""
+        end, seq, request = heappop(self.ends)
+        return request if request.ends == end and request.seq == seq else None
 
     def next_end(self) -> int:
         """Return the iteration at which the first of a non-empty set ends."""

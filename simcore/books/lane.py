@@ -110,9 +110,12 @@ class Lane:
                 pool.tables.decode(self.running, it + 1, it + k)
         self.it = it = it + k
         finished: list[Request] = []
-        while (request := decodes.ended(it)) is not None:
-            pool.free += decodes.remove(request, it)
-            finished.append(request)
+        ends = decodes.ends
+        while ends and ends[0][0] <= it:
+            request = decodes.pop_end()
+            if request is not None:
+                pool.free += decodes.remove(request, it)
+                finished.append(request)
         if self.chunks:
             for request, new in self.chunks:
                 if k > 1:  # a run of full chunks of one long prompt

@@ -13,11 +13,12 @@ from simcore.books.request import Request
 class KvPool:
     """The KV blocks of one instance, shared by its lanes."""
 
-    __slots__ = ("block_tokens", "free", "tables", "total")
+    __slots__ = ("block_tokens", "free", "tables", "tokens", "total")
 
     def __init__(self, total: int, block_tokens: int, identities: bool = False) -> None:
         self.total = self.free = total
         self.block_tokens = block_tokens
+        self.tokens = total * block_tokens
         self.tables = BlockTables(total, block_tokens) if identities else None
 
     def blocks_for(self, tokens: int) -> int:

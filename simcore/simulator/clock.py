@@ -1,7 +1,7 @@
 """Clock: a SimPy environment whose time is whole picoseconds, and the one kind of event the simulator sets."""
 
 from collections.abc import Callable
-from heapq import heappop
+from heapq import heappop, heappush
 from typing import Protocol
 
 from simpy import Environment
@@ -48,15 +48,26 @@ class Run(Protocol):
 
 
 class Alarm(Event):
-    """An event that calls `callback` after `delay` picoseconds, unless cancelled."""
+    """An event that calls `callback` with itself after `delay` picoseconds, unless cancelled.
 
-    def __init__(self, clock: Clock, delay: int, callback: Callable[[Event], None], priority: int) -> None:
+    Once it went off it can be set again, which saves making another.
+    """
+
+    def __init__(self, clock: Clock, delay: int, callback: Callable[["Alarm"], None], priority: int) -> None:
         self.env = clock
-        self.callbacks = [callback]
         self._value = None
         self._ok = True
-        clock.schedule(self, priority, delay)  # type: ignore[arg-type]  # SimPy orders by any int
+        self._calls: list[Callable[[Event], None]] = [callback]  # type: ignore[list-item]
+        self._priority = priority
+        self.set(delay)
+
+    def set(self, delay: int) -> None:
+        """Go off after `delay` picoseconds. Only for an alarm that is not set."""
+        self.callbacks = self._calls
+        clock = self.env
+        # What `Environment.schedule` does, without the call: this is done twice for every request.
+        heappush(clock._queue, (clock._now + delay, self._priority, next(clock._eid), self))  # type: ignore[misc]
 
     def cancel(self) -> None:
-        """Let it pass in silence; it stays in SimPy's heap until its time."""
+        """Let it pass in silence; it stays in SimPy's heap until its time, and is not set again."""
         self.callbacks = []

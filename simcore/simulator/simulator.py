@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Any
 
-from simpy.events import Event
-
 from simcore.books.draw import seed_of
 from simcore.books.index import Least
 from simcore.books.pool import KvPool
@@ -76,6 +74,7 @@ class Simulator:
         """The lane whose boundary is being processed; -1 for arrivals and timers."""
         self.live: dict[int, Request] = {}
         self.indexes: dict[str, Least] = {}
+        """By load, made when a router first asks for the least of it."""
         self.router = settings.make_router()
         self.lanes = [self._make_lane(index) for index in range(settings.instances)]
         self.view = LiveCluster(self, seed_of(settings.seed, settings.replication, _ROUTER_DRAWS))
@@ -149,7 +148,7 @@ class Simulator:
             columns = (piece.at_ps.tolist(), piece.prompt_tokens.tolist(), piece.output_tokens.tolist(), classes)
             yield from map(Request, numbers, *columns)
 
-    def _arrive(self, _: Event) -> None:
+    def _arrive(self, alarm: Alarm) -> None:
         request = self._next
         assert request is not None
         now = self.clock.now
@@ -171,7 +170,7 @@ class Simulator:
                 break
             request = following
         self._next = following
-        Alarm(self.clock, following.arrival_ps - now, self._arrive, ARRIVALS)
+        alarm.set(following.arrival_ps - now)
 
     def _end_if_over(self) -> None:
         if not self.live and self._next is None:
@@ -273,6 +272,7 @@ class Simulator:
             self._do(getattr(self.router, hook)(self.view, fact))
 
     def reindex(self, lane: SimLane) -> None:
+        """Bring the indexes up to date after the queue or the batch of `lane` changed."""
         for load, index in self.indexes.items():
             index.set(lane.index, LOADS[load](lane))
 
@@ -340,7 +340,7 @@ class Simulator:
             raise IllegalAction(f"{action}: instance must be 0..{len(lanes) - 1}")
         lane = lanes[action.instance]
         # The token that ends a request is never attended to, so its KV is never written.
-        if lane.pool.blocks_for(request.prompt + request.output - 1) > lane.pool.total:
+        if request.prompt + request.output - 1 > lane.pool.tokens:
             self._reject(request, 0)
             return
         if self.log_decisions:

@@ -12,8 +12,6 @@ of lanes before i as passed and those of lanes after i as still to come; arrival
 from math import isqrt
 from typing import TYPE_CHECKING
 
-from simpy.events import Event
-
 from simcore.books.lane import Lane
 from simcore.books.pool import KvPool
 from simcore.books.queues import Queue
@@ -137,7 +135,7 @@ class SimLane(Lane):
 
     # -- a boundary ----------------------------------------------------------------------------------------------
 
-    def boundary(self, _: Event) -> None:
+    def boundary(self, alarm: Alarm) -> None:
         """Book what has ended, tell who wants to know, form the next batch, and set off."""
         simulator = self.simulator
         now = self.clock.now
@@ -164,10 +162,10 @@ class SimLane(Lane):
             pending, self.pending = self.pending, []
             for action in pending:
                 self._carry_out(action)
-        self._launch(now)
+        self._launch(alarm, now)
         simulator.rank = -1
 
-    def _launch(self, now: int) -> None:
+    def _launch(self, alarm: Alarm, now: int) -> None:
         simulator = self.simulator
         if self.schedule(now):
             shape = self.shape
@@ -184,8 +182,7 @@ class SimLane(Lane):
             self.first = first
             self.increment = increment
             self.steps += 1
-            delay = k * first + increment * (k * (k - 1) >> 1)
-            self.alarm = Alarm(self.clock, delay, self.boundary, self.priority)
+            alarm.set(k * first + increment * (k * (k - 1) >> 1))
         else:
             self.alarm = None
         if simulator.indexes:

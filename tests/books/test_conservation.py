@@ -55,7 +55,7 @@ class BooksUnderFire(RuleBasedStateMachine):
         assert lane.pool.free >= free, "free blocks at the last boundary are those foreseen, plus those given back"
         assert all(request.generated == request.output for request in finished)
 
-    @precondition(lambda self: self.lane.running)
+    @precondition(lambda self: bool(self.lane.running))
     @rule(data=st.data())
     def preempt(self, data):
         request = data.draw(st.sampled_from(sorted(self.lane.running, key=lambda r: r.id)))
@@ -63,14 +63,14 @@ class BooksUnderFire(RuleBasedStateMachine):
         self.lane.preempt(request, self.now)
         assert request.generated == generated, "tokens survive a preemption"
 
-    @precondition(lambda self: self.lane.running)
+    @precondition(lambda self: bool(self.lane.running))
     @rule(data=st.data())
     def abort(self, data):
         request = data.draw(st.sampled_from(sorted(self.lane.running, key=lambda r: r.id)))
         self.lane.abort(request, self.now)
         self.gone.append(request)
 
-    @precondition(lambda self: len(self.lane.waiting))
+    @precondition(lambda self: len(self.lane.waiting) > 0)
     @rule(data=st.data())
     def withdraw(self, data):
         request = data.draw(st.sampled_from(sorted(self.lane.waiting, key=lambda r: r.id)))

@@ -41,7 +41,9 @@ def test_requests_end_in_order_of_their_last_token_then_of_admission(members):
     assert decodes.next_end() == ends[0][0]
     seen = []
     for it in range(1, 41):
-        while (request := decodes.ended(it)) is not None:
+        while decodes.ends and decodes.ends[0][0] <= it:
+            request = decodes.pop_end()
+            assert request is not None
             decodes.remove(request, it)
             seen.append((it, request.id))
     assert seen == ends

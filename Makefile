@@ -1,0 +1,37 @@
+# Each target does all its set-up: a fresh Debian 12 needs git, make, python3-venv and Python 3.11.
+
+PYTHON ?= python3
+BIN := .venv/bin
+N ?= 5000
+
+.PHONY: demo test property bench clean
+
+demo: .venv/simcore.installed
+	$(BIN)/simcore run studies/ttft_slo.yaml --out runs/demo
+
+test: .venv/test.installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+# Macro-steps, one event per iteration and an independent reference, bit for bit, on N random workloads.
+property: .venv/test.installed
+	$(BIN)/python -m tests.property.run --n $(N)
+
+bench: .venv/test.installed
+	$(BIN)/pytest tests/bench --benchmark-only
+
+clean:
+	rm -rf .venv runs build *.egg-info
+
+# An empty file says that what it is named after is installed, and that pyproject.toml has not changed since.
+.venv/simcore.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+.venv/test.installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@ .venv/simcore.installed

@@ -1,0 +1,5 @@
+"""`python -m simcore` is `simcore`."""
+
+from simcore.cli import main
+
+main()

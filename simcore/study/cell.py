@@ -1,0 +1,63 @@
+"""Run one cell: build what it names, simulate, leave its files in a folder."""
+
+from math import isfinite
+from pathlib import Path
+
+from simcore.contract import Router, Scheduler
+from simcore.study.plan import Cell
+from simcore.study.registry import find_policy
+from simcore.study.traffic import open_workload
+
+
+def run_cell(cell: Cell, directory: Path) -> None:
+    """Simulate a cell and write its files into `directory`, which is made. Raises whatever goes wrong."""
+    from simcore.cost import Roofline
+    from simcore.results import CellWriter, finish_cell
+    from simcore.simulator import Settings, simulate
+
+    spec, options = cell.spec, cell.options
+    workload = open_workload(spec, cell.trace_file, cell.seed)
+    settings = Settings(
+        instances=spec.cluster.instances,
+        kv_blocks=cell.kv_blocks,
+        block_tokens=spec.cluster.block_tokens,
+        cost=Roofline(cell.model, cell.hardware, spec.cluster.tp),
+        make_router=lambda: _router(cell),
+        make_scheduler=lambda: _scheduler(cell),
+        oracle=frozenset(spec.oracle),
+        seed=cell.seed,
+        per_iteration=options.per_iteration,
+        sample_s=spec.sample_s,
+        record_iterations=options.iterations,
+        record_decisions=options.decisions,
+    )
+    with CellWriter(
+        directory, classes=workload.classes, iterations=options.iterations, decisions=options.decisions
+    ) as sink:
+        outcome = simulate(settings, workload, sink)
+    finish_cell(
+        directory,
+        outcome=outcome,
+        slo=spec.slo.limits,
+        warm_up_s=spec.warm_up.seconds,
+        warm_up_requests=spec.warm_up.requests,
+        meta={
+            "hash": cell.hash,
+            "workload": workload.name,
+            "source": workload.source,
+            "rate": workload.rate if isfinite(workload.rate) else None,
+            "kv_blocks": cell.kv_blocks,
+        },
+    )
+
+
+def _router(cell: Cell) -> Router:
+    router = find_policy(cell.router.reference, "router")(**cell.router.arguments)
+    assert isinstance(router, Router), "the registry checks roles"
+    return router
+
+
+def _scheduler(cell: Cell) -> Scheduler:
+    scheduler = find_policy(cell.scheduler.reference, "scheduler")(**cell.scheduler.arguments)
+    assert isinstance(scheduler, Scheduler), "the registry checks roles"
+    return scheduler

@@ -1,0 +1,69 @@
+"""Folder: where the results of a study go, and what of an earlier run there is cleared away."""
+
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from simcore.study.errors import Problem, StudyError
+from simcore.study.resolve import Resolved
+
+RESOLVED = "study.resolved.yaml"
+FAILED = "failed.json"
+WRITTEN = ("summary.json", "*.parquet", "report.html", FAILED, RESOLVED, "plots", "vllm")
+"""What a run leaves in its folder; an earlier one's is removed first."""
+
+OTHER_FILES = "holds other files; name a new folder, an empty one, or that of an earlier run"
+
+
+def runs_root() -> Path:
+    """Return the folder of all runs: `SIMCORE_RUNS`, or `runs` where the command is given."""
+    return Path(os.environ.get("SIMCORE_RUNS") or "runs")
+
+
+def default_out(root: Path, study: str) -> Path:
+    """Return a folder named after the study and the time, in UTC."""
+    return root / f"{study}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def prepare(out: Path) -> None:
+    """Make `out` an empty result folder. Raises StudyError if that cannot or should not be done."""
+    if out.exists() and not out.is_dir():
+        raise StudyError([Problem(str(out), "", "a file is in the way of the result folder")])
+    if out.is_dir() and any(out.iterdir()) and not (out / RESOLVED).is_file():
+        raise StudyError([Problem(str(out), "", OTHER_FILES)])
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for pattern in WRITTEN:
+            for old in out.glob(pattern):
+                if old.is_dir():
+                    shutil.rmtree(old)
+                else:
+                    old.unlink()
+        (out / RESOLVED).touch()
+    except OSError as error:
+        raise StudyError([Problem(str(out), "", f"cannot be written: {error.strerror}")]) from None
+
+
+def resolved_text(resolved: Resolved) -> str:
+    """Return the study as it ran, defaults and overrides included, as YAML that runs again from any folder."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    data: dict[str, Any] = resolved.spec.model_dump(mode="json", exclude_none=True)
+    # Here null means something: no time series.
+    data["sample_s"] = resolved.spec.sample_s
+    for path, reference in resolved.references.items():
+        here: Any = data
+        for step in path[:-1]:
+            here = here[step]
+        here[path[-1]] = reference
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 120
+    text = StringIO()
+    yaml.dump(data, text)
+    return text.getvalue()
