@@ -166,15 +166,15 @@ def _keys(
 
 
 def _state(columns: RequestColumns, window_ps: tuple[int, int]) -> Health:
-    """Return the state over the window, all requests counted: those of the warm-up load the system too."""
+    """Return the state over the window, all requests counted: those of the warm-up queue too."""
     arrivals = np.zeros(1 + PARTS, np.int64)
-    departures = np.zeros(1 + PARTS, np.int64)
+    starts = np.zeros(1 + PARTS, np.int64)
     present: tuple[State, ...] = ("finished", "cancelled", "unfinished")
     for state in present:
-        for arrival, finished in columns.pieces("arrival_ps", "finished_ps", state=state):
-            left = finished >= 0
-            # A cancelled request without a date was never in the system for long: it counts on neither side.
-            counted = left if state == "cancelled" else np.ones_like(left)
+        for arrival, scheduled in columns.pieces("arrival_ps", "scheduled_ps", state=state):
+            started = scheduled >= 0
+            # When a cancelled request left the queue is not known: it counts only if it started.
+            counted = started if state == "cancelled" else np.ones_like(started)
             arrivals += count_by_part([arrival[counted]], *window_ps)
-            departures += count_by_part([finished[left]], *window_ps)
-    return classify(arrivals, departures)
+            starts += count_by_part([scheduled[started]], *window_ps)
+    return classify(arrivals, starts)

@@ -1,15 +1,15 @@
-"""State: did a run keep up with its load? STABLE, BACKLOGGED or OVERLOADED, from the requests in the system.
+"""State: did a run keep up with its load? STABLE, BACKLOGGED or OVERLOADED, from the requests that wait.
 
 The window runs from the first to the last arrival that counts (after warm-up) and is cut into 100 equal parts; n is
-the number of requests in the system (arrived, not left, those of the warm-up too) at the end of each part. `before` is
-the mean of n over the second quarter of the window, `at_end` over its last twentieth.
+the number of requests that have arrived and not yet started (those of the warm-up too) at the end of each part.
+`before` is the mean of n over the second quarter of the window, `at_end` over its last twentieth.
 
 - STABLE: `at_end` is at most 1.25 `before`; or larger, but by at most 1% of the arrivals in the window.
 - OVERLOADED: else, and over the second half of the window the least-squares line through n grows by more than 5% of the
   arrivals in that half. In the long run that is a load of about 105% and more: one request in twenty is left over.
 - BACKLOGGED: else: a queue built up and had not drained when arrivals ended.
 
-An empty cluster fills up first, hence the second quarter and the second half.
+Who waits, and not who is in the system: batches grow with load long before anybody queues, and for minutes.
 When all requests arrive at once there is no window: two or more are a backlog.
 """
 
@@ -28,12 +28,12 @@ BACKLOG_RATIO = 1.25
 Ints = NDArray[np.int64]
 
 
-def state_of(arrivals_ps: Ints, departures_ps: Ints) -> Health:
-    """Return the state of a run from its dates, in any order; a request that never left has no departure."""
+def state_of(arrivals_ps: Ints, starts_ps: Ints) -> Health:
+    """Return the state of a run from its dates, in any order; a request that never started has no start."""
     if not len(arrivals_ps):
         return "STABLE"
     window = (int(arrivals_ps.min()), int(arrivals_ps.max()))
-    return classify(count_by_part([arrivals_ps], *window), count_by_part([departures_ps], *window))
+    return classify(count_by_part([arrivals_ps], *window), count_by_part([starts_ps], *window))
 
 
 def count_by_part(dates_ps: Iterable[Ints], start_ps: int, end_ps: int) -> Ints:
@@ -47,23 +47,23 @@ def count_by_part(dates_ps: Iterable[Ints], start_ps: int, end_ps: int) -> Ints:
     return counts
 
 
-def classify(arrivals: Ints, departures: Ints) -> Health:
-    """Return the state of a run from its arrivals and departures before and in each part of the window, [1 + PARTS].
+def classify(arrivals: Ints, starts: Ints) -> Health:
+    """Return the state of a run from its arrivals and starts before and in each part of the window, [1 + PARTS].
 
     >>> even = np.full(101, 10)
     >>> classify(even, even), classify(even, even - 1)
     ('STABLE', 'OVERLOADED')
     """
-    in_system = np.cumsum(arrivals - departures)[1:]
+    waiting = np.cumsum(arrivals - starts)[1:]
     arrived = int(arrivals[1:].sum())
     if arrived == int(arrivals[1]):
         return "BACKLOGGED" if arrived > 1 else "STABLE"
     half = PARTS // 2
-    before = float(in_system[PARTS // 4 : half].mean())
-    at_end = float(in_system[-PARTS // 20 :].mean())
+    before = float(waiting[PARTS // 4 : half].mean())
+    at_end = float(waiting[-PARTS // 20 :].mean())
     if at_end <= BACKLOG_RATIO * before or at_end - before <= BACKLOG_LIMIT * arrived:
         return "STABLE"
-    growth = _slope(in_system[half:]) * half
+    growth = _slope(waiting[half:]) * half
     return "OVERLOADED" if growth > GROWTH_LIMIT * int(arrivals[1 + half :].sum()) else "BACKLOGGED"
 
 

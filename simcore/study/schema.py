@@ -84,7 +84,7 @@ class WorkloadSpec(Spec):
     """The traffic: a catalogued workload or a file (`trace`), or requests drawn from distributions.
 
     What the distributions take is `traces.synthetic`'s to say. `rate` in requests per second rescales the times of a
-    trace; `requests` takes its first N.
+    trace; `requests` takes its first N. `classes` shares the requests out, each class with a `share` and a `priority`.
     """
 
     trace: str | None = None
@@ -95,6 +95,7 @@ class WorkloadSpec(Spec):
     output_tokens: dict[str, Any] | None = None
     rate: Positive | None = None
     requests: Count | None = None
+    classes: dict[Slug, dict[str, Any]] | None = None
 
 
 class WarmUp(Spec):
@@ -200,7 +201,6 @@ LATER = (
     "cluster.roles",
     "cluster.topology",
     "cluster.report.period",
-    "workload.classes",
     "workload.tools",
     "systems.*.rollout",
     *(f"mechanism.{key}" for key in _MECHANISMS),

@@ -12,6 +12,16 @@ def open_workload(spec: StudySpec, trace_file: Path | None, seed: int) -> Worklo
     """Return the workload of a study for one seed. Raises ValueError (TraceError for a broken file)."""
     import traces
 
+    classes = spec.workload.classes
+    workload = _unclassified(spec, trace_file, seed)
+    if classes is None:
+        return workload
+    return traces.Classified(workload, traces.request_classes(classes), seed, replication=0)
+
+
+def _unclassified(spec: StudySpec, trace_file: Path | None, seed: int) -> Workload:
+    import traces
+
     workload = spec.workload
     if workload.trace is not None:
         return traces.open_trace(

@@ -9,14 +9,14 @@ S = 10**12
 
 
 def m_d_1(load: float, requests: int = 4000, seed: int = 0) -> tuple[Ints, Ints]:
-    """Arrivals and departures of one server with constant service of a second, in picoseconds."""
+    """Arrivals and starts of one server with constant service of a second, in picoseconds."""
     arrivals = np.cumsum(np.random.default_rng(seed).exponential(1 / load, requests))
-    departures = []
+    starts = []
     free = 0.0
     for arrival in arrivals:
-        free = max(free, arrival) + 1.0
-        departures.append(free)
-    return (arrivals * S).astype(np.int64), (np.array(departures) * S).astype(np.int64)
+        starts.append(max(free, arrival))
+        free = starts[-1] + 1.0
+    return (arrivals * S).astype(np.int64), (np.array(starts) * S).astype(np.int64)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -35,20 +35,20 @@ def test_a_burst_at_the_end_that_did_not_drain_is_a_backlog() -> None:
     steady = np.arange(1000) * S
     burst = np.full(40, 955 * S)
     arrivals = np.concatenate([steady, burst])
-    departures = np.concatenate([steady + S // 2, np.full(40, 1100 * S)])
-    assert state_of(arrivals, departures) == "BACKLOGGED"
+    starts = np.concatenate([steady + S // 2, np.full(40, 1100 * S)])
+    assert state_of(arrivals, starts) == "BACKLOGGED"
 
 
 def test_a_burst_that_drained_before_the_end_leaves_the_run_stable() -> None:
     steady = np.arange(1000) * S
     burst = np.full(40, 500 * S)
     arrivals = np.concatenate([steady, burst])
-    departures = np.concatenate([steady + S // 2, np.full(40, 600 * S)])
-    assert state_of(arrivals, departures) == "STABLE"
+    starts = np.concatenate([steady + S // 2, np.full(40, 600 * S)])
+    assert state_of(arrivals, starts) == "STABLE"
 
 
-def test_filling_an_empty_cluster_is_not_overload() -> None:
-    # 100 requests in the system from a tenth of the window on: each stays 100 s of 1000 s.
+def test_a_constant_wait_is_not_overload() -> None:
+    # 100 requests wait from a tenth of the window on: each for 100 s of 1000 s.
     arrivals = np.arange(1000) * S
     assert state_of(arrivals, arrivals + 100 * S) == "STABLE"
 
@@ -60,6 +60,6 @@ def test_everything_at_once_is_a_backlog_and_a_single_request_is_not() -> None:
     assert state_of(at_once[:0], at_once[:0]) == "STABLE"
 
 
-def test_requests_that_never_leave_overload() -> None:
+def test_requests_that_never_start_overload() -> None:
     arrivals = np.arange(1000) * S
     assert state_of(arrivals, arrivals[:0]) == "OVERLOADED"

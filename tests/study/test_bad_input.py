@@ -42,6 +42,9 @@ def test_the_tiny_study_has_no_problems():
          "(did you mean 'choices'?)"),
         ("kind: poisson", "kind: posson", "7:14: workload.arrivals.kind: must be one of poisson, gamma, constant, "
          "all_at_once, quantiles, got 'posson' (did you mean 'poisson'?)"),
+        ("requests: 30\n", "requests: 30\n  classes: {fast: {share: 0, prio: 1}}\n",
+         ["12:20: workload.classes.fast.share: must be a number > 0, got 0",
+          "12:30: workload.classes.fast.prio: unknown key (did you mean 'priority'?)"]),
         # unknown names
         ("llama-3.1-8b", "lama-3.1-8b", "3:1: model: unknown model 'lama-3.1-8b'; have llama-2-13b, llama-2-70b, "
          "llama-2-7b, llama-3.1-70b, llama-3.1-8b, llama-30b, mixtral-8x7b, qwen2.5-32b, qwen2.5-7b, qwen3-30b-a3b, "
@@ -118,7 +121,7 @@ def test_a_mistake_is_named_where_it_is_written(old, new, line):
          "systems, mechanism, sweep, seeds, oracle, warm_up, sample_s (did you mean 'question'?)"),
         ("study: again", "16:1: study: key is written twice"),
         ("sweep: {workload.rat: [1, 2]}", "16:9: workload.rat: unknown key; have trace, format, time_unit, arrivals, "
-         "prompt_tokens, output_tokens, rate, requests (did you mean 'rate'?)"),
+         "prompt_tokens, output_tokens, rate, requests, classes (did you mean 'rate'?)"),
         ("sweep: {workload.rate: [1, -2, x]}", ["16:28: workload.rate: must be > 0, got -2",
                                                 "16:32: workload.rate: must be a number, got 'x'"]),
         ("sweep: {systems.two.router.choices: [1, 0]}",

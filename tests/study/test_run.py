@@ -33,6 +33,17 @@ def test_a_run_leaves_the_files_people_rely_on(tmp_path):
     assert all(run["metrics"]["completed"] == 30 for run in results.data["runs"])
 
 
+def test_classes_reach_the_scheduler_and_the_rows(tmp_path):
+    classes = "requests: 300\n  classes: {urgent: {share: 1}, batch: {share: 2, priority: 1}}\n"
+    crowded = TINY.replace("requests: 30\n", classes).replace("rate: 20", "rate: 2000")
+    scheduler = "{policy: priority, max_num_seqs: 2}"
+    text = crowded.replace("{router: round_robin}", f"{{router: round_robin, scheduler: {scheduler}}}")
+    requests = run(tmp_path, text).requests("round_robin")
+    ttft_s = requests.groupby("request_class", observed=True)["ttft_s"].mean()
+    assert set(ttft_s.index) == {"urgent", "batch"}
+    assert ttft_s["urgent"] < ttft_s["batch"] / 2
+
+
 def test_frames_are_tidy(tmp_path):
     results = run(tmp_path, TINY + "sweep: {workload.rate: [10, 20]}\nseeds: 2\n")
     assert len(results.summary) == 2 * 2 * 2
