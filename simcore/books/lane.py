@@ -31,6 +31,34 @@ class Lane:
 
     steady = True
 
+    __slots__ = (
+        "_enqueued",
+        "_seq",
+        "admit",
+        "admitted",
+        "block_tokens",
+        "budget",
+        "chunks",
+        "decodes",
+        "index",
+        "it",
+        "max_seqs",
+        "moved",
+        "partial",
+        "pool",
+        "preempted",
+        "preemptions",
+        "refused",
+        "reserve_full_prompt",
+        "running",
+        "shape",
+        "victim",
+        "waiting",
+        "waiting_blocks",
+        "waiting_preempted",
+        "waiting_tokens",
+    )
+
     def __init__(self, index: int, pool: KvPool, scheduler: Scheduler, queue: Queue | None = None) -> None:
         self.index = index
         self.pool = pool
@@ -56,6 +84,8 @@ class Lane:
         """Who lost its place when the iteration in flight was formed."""
         self.admitted: list[tuple[Request, int]] = []
         """Who starts in the iteration in flight, with the tokens of its first chunk."""
+        self.moved = False
+        """Someone joined, started or left since whoever keeps count last looked."""
         self.shape = Shape()
         self.waiting_tokens = 0
         self.waiting_blocks = 0
@@ -71,7 +101,6 @@ class Lane:
         request.enqueued = self._enqueued
         self._enqueued += 1
         request.lane = self.index
-        self.refused = False
         return self._wait(request)
 
     def withdraw(self, request: Request) -> None:
@@ -82,6 +111,8 @@ class Lane:
         self.refused = False
 
     def _wait(self, request: Request) -> bool:
+        self.refused = False
+        self.moved = True
         request.state = WAITING
         tokens = request.prompt + request.generated
         self.waiting_tokens += tokens
@@ -89,6 +120,7 @@ class Lane:
         return self.waiting.add(request)
 
     def _unwait(self, request: Request) -> None:
+        self.moved = True
         tokens = request.prompt + request.generated
         self.waiting_tokens -= tokens
         self.waiting_blocks -= -(-tokens // self.block_tokens)
@@ -131,6 +163,7 @@ class Lane:
             self.chunks = []
         if finished:
             self.refused = False
+            self.moved = True
             for request in finished:
                 del self.running[request]
                 request.last_ps = now
@@ -307,6 +340,7 @@ class Lane:
         request.computed = request.blocks = 0
         del self.running[request]
         self.refused = False
+        self.moved = True
 
     # -- how far the batch can go as it is ------------------------------------------------------------------------
 

@@ -12,6 +12,8 @@ from simcore.contract import Batch, IllegalAction
 class WholeBatchLane(Lane):
     """A lane that is told its batches. Each running request carries its own state; a decode is a chunk of one."""
 
+    __slots__ = ()
+
     steady = False
 
     def choose(self) -> Batch:

@@ -4,9 +4,10 @@ Every term is max(operations / reached FLOP/s, bytes / reached bandwidth) plus a
 reached and the fixed times come with the `Hardware`. docs/cost_model.md has the formulas and how far they are off.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 
-from simcore.contract import to_ps
+from simcore.contract import UNBOUNDED, Shape, to_ps
 from simcore.cost.attention import DecodeAttention, PrefillAttention
 from simcore.cost.composite import Composite
 from simcore.cost.hardware import Hardware
@@ -32,6 +33,29 @@ class Roofline(Composite):
             lines=[DecodeAttention(*parts), PrefillAttention(*parts)],
             described=_described(model, hardware, tp),
         )
+        self._decode_lines = _DecodeLines(super().line)
+
+    def line(self, shape: Shape) -> tuple[int, int, int]:
+        if shape.chunks:
+            return super().line(shape)
+        # Decodes alone, as in half of all steps: only attention depends on more than their number, and linearly.
+        empty_ps, context_ps, increment = self._decode_lines[shape.decodes << 7 | shape.sm_pct]
+        return empty_ps + context_ps * shape.context, increment, UNBOUNDED
+
+
+class _DecodeLines(dict[int, tuple[int, int, int]]):
+    """By `decodes << 7 | sm_pct`: picoseconds with no context, per token of context, and per iteration."""
+
+    def __init__(self, line: Callable[[Shape], tuple[int, int, int]]) -> None:
+        super().__init__()
+        self._line = line
+
+    def __missing__(self, key: int) -> tuple[int, int, int]:
+        decodes, share = key >> 7, key & 127
+        empty_ps, increment, _ = self._line(Shape(decodes, sm_pct=share))
+        context_ps = self._line(Shape(decodes, context=1, sm_pct=share))[0] - empty_ps
+        self[key] = empty_ps, context_ps, increment
+        return self[key]
 
 
 class Launch:

@@ -59,14 +59,15 @@ class Alarm(Event):
         self._ok = True
         self._calls: list[Callable[[Event], None]] = [callback]  # type: ignore[list-item]
         self._priority = priority
+        self._queue = clock._queue
+        self._serial = clock._eid
         self.set(delay)
 
     def set(self, delay: int) -> None:
         """Go off after `delay` picoseconds. Only for an alarm that is not set."""
         self.callbacks = self._calls
-        clock = self.env
-        # What `Environment.schedule` does, without the call: this is done twice for every request.
-        heappush(clock._queue, (clock._now + delay, self._priority, next(clock._eid), self))  # type: ignore[misc]
+        # What `Environment.schedule` does, without the calls: this is done three times for every request.
+        heappush(self._queue, (self.env._now + delay, self._priority, next(self._serial), self))  # type: ignore[misc]
 
     def cancel(self) -> None:
         """Let it pass in silence; it stays in SimPy's heap until its time, and is not set again."""

@@ -14,6 +14,7 @@ from simcore.contract import (
     Action,
     Arrived,
     Dispatch,
+    Done,
     Finished,
     FirstToken,
     IllegalAction,
@@ -232,29 +233,36 @@ class Simulator:
             if not live:
                 self._end_if_over()
 
-    def scheduled(self, lane: SimLane, now: int) -> None:
+    def scheduled(self, lane: SimLane) -> None:
         """`lane` formed a batch: some requests lost their place, some were admitted."""
         for request in tuple(lane.preempted):
-            self.tell_preempted(lane, request, now)
+            self.tell_preempted(lane, request)
         if self.log_admissions:
             for request, new in lane.admitted:
                 self._log(lane.index, log.ADMITTED, request.id, new)
 
-    def tell_preempted(self, lane: SimLane, request: Request, now: int) -> None:
+    def tell_preempted(self, lane: SimLane, request: Request) -> None:
         if self.log_decisions:
             self._log(lane.index, log.PREEMPTED, request.id, request.generated)
         self._tell(lane, "on_preempted", Preempted(request.id, lane.index, "drop"))
 
-    def cancelled(self, request: Request, now: int) -> None:
+    def cancelled(self, request: Request) -> None:
         """A request was aborted for good."""
         request.state = CANCELLED
         del self.live[request.id]
         self.outcome.cancelled += 1
-        self.outcome.end_ps = now
+        self.outcome.end_ps = self.clock.now
         self.recorder.request(request)
         if self.log_decisions:
             self._log(NO_LANE if request.lane is None else request.lane, log.ABORTED, request.id, 0)
         self._end_if_over()
+
+    def done(self, who: int, fact: Done) -> None:
+        """An action ended; tell who asked for it."""
+        if who != ROUTER:
+            self.tell_scheduler(self.lanes[who], "on_done", fact)
+        elif "on_done" in self.routed:
+            self._do(self.router.on_done(self.view, fact))
 
     def stepped(self, lane: SimLane) -> None:
         """A lane reached an iteration, or ran low on blocks, as its scheduler asked."""
@@ -291,7 +299,7 @@ class Simulator:
             elif type(action) is Reject:
                 self._reject(self._unrouted(action), 1)
             elif type(action) is Abort:
-                self._abort(action)
+                self._abort(action, ROUTER)
             else:
                 raise IllegalAction(f"{action}: this router may only {_names(STARTS & self.router.emits)}")
 
@@ -302,14 +310,12 @@ class Simulator:
                 request = self.live.get(action.request)
                 if request is not None and request.lane != lane.index:
                     raise IllegalAction(f"{action}: must be on instance {lane.index}, is on {request.lane}")
-                if action in lane.pending:
-                    raise IllegalAction(f"{action}: the same action is still in flight")
                 if isinstance(action, Abort):
-                    self._abort(action)
+                    self._abort(action, lane.index)
                 elif action.kv == "swap":
                     raise IllegalAction(f"{action}: kv must be 'drop' under `mechanism: {{preemption: recompute}}`")
                 else:
-                    lane.act(action)
+                    lane.act(action, lane.index)
             elif type(action) is Touch:
                 self._touch(lane, action)
             elif type(action) is WakeAt:
@@ -317,11 +323,9 @@ class Simulator:
             elif type(action) is WakeAfter:
                 if action.iterations < 1:
                     raise IllegalAction(f"{action}: iterations must be >= 1")
-                lane.wake_iteration = lane.it + lane.passed() + action.iterations
-                lane.cut()
+                lane.wake_after(action.iterations)
             elif type(action) is WakeBelow:
-                lane.wake_free_blocks = action.free_blocks
-                lane.cut()
+                lane.wake_below(action.free_blocks)
             else:
                 raise IllegalAction(f"{action}: this scheduler may only {_names(STARTS & lane.scheduler.emits)}")
 
@@ -364,7 +368,7 @@ class Simulator:
             self._do(self.router.on_rejected(self.view, fact))
         self._end_if_over()
 
-    def _abort(self, action: Abort) -> None:
+    def _abort(self, action: Abort, who: int) -> None:
         request = self.live.get(action.request)
         if request is None:
             raise IllegalAction(f"{action}: no live request {action.request}")
@@ -372,7 +376,7 @@ class Simulator:
             raise IllegalAction(f"{action}: keep_tokens must be false: no rollout can resume the request")
         if request.state == RUNNING:
             assert request.lane is not None
-            self.lanes[request.lane].act(action)
+            self.lanes[request.lane].act(action, who)
             return
         if request.state == WAITING:
             assert request.lane is not None
@@ -381,7 +385,8 @@ class Simulator:
             lane.look_again()
             if self.indexes:
                 self.reindex(lane)
-        self.cancelled(request, self.clock.now)
+        self.cancelled(request)
+        self.done(who, Done(action, ok=True))
 
     def _touch(self, lane: SimLane, action: Touch) -> None:
         request = self.live.get(action.request)

@@ -17,7 +17,7 @@ from simcore.books.pool import KvPool
 from simcore.books.queues import Queue
 from simcore.books.request import RUNNING, Request
 from simcore.books.whole_batch import WholeBatchLane
-from simcore.contract import Abort, Batch, Done, Preempt, Scheduler
+from simcore.contract import Abort, Batch, Done, IllegalAction, Preempt, Scheduler
 from simcore.simulator.clock import LANES, Alarm
 
 if TYPE_CHECKING:
@@ -26,6 +26,26 @@ if TYPE_CHECKING:
 
 class SimLane(Lane):
     """A lane that knows when its iterations end."""
+
+    __slots__ = (
+        "_wake_free_blocks",
+        "_wake_iteration",
+        "alarm",
+        "clock",
+        "cuts",
+        "first",
+        "increment",
+        "k",
+        "line",
+        "pending",
+        "per_iteration",
+        "priority",
+        "scheduler",
+        "simulator",
+        "started",
+        "steps",
+        "watched",
+    )
 
     def __init__(
         self, simulator: "Simulator", index: int, pool: KvPool, scheduler: Scheduler, queue: Queue | None
@@ -40,10 +60,12 @@ class SimLane(Lane):
         self.alarm: Alarm | None = None
         """The next boundary; None while the lane is idle."""
         self.started = self.k = self.first = self.increment = 0
-        self.wake_iteration: int | None = None
-        self.wake_free_blocks: int | None = None
-        self.pending: list[Preempt | Abort] = []
-        """Actions that take effect at the next boundary."""
+        self.watched = False
+        """The scheduler waits for an iteration, or for few free blocks."""
+        self._wake_iteration: int | None = None
+        self._wake_free_blocks: int | None = None
+        self.pending: list[tuple[Preempt | Abort, int]] = []
+        """Actions that take effect at the next boundary, and who asked: a lane, or -1 for the router."""
         self.steps = self.cuts = 0
 
     # -- from outside: work arrives, somebody acts -------------------------------------------------------------
@@ -66,13 +88,18 @@ class SimLane(Lane):
         if self.alarm is None:
             self.alarm = Alarm(self.clock, 0, self.boundary, self.priority)
 
-    def act(self, action: Preempt | Abort) -> None:
-        """Carry out an action at the next boundary, or now if this lane stands at one."""
-        if self.at_boundary:
-            self._carry_out(action)
-        else:
-            self.pending.append(action)
-            self.look_again()
+    def act(self, action: Preempt | Abort, who: int) -> None:
+        """Carry out an action at the next boundary, or now if this lane stands at one.
+
+        Raises IllegalAction if the same action is still in flight.
+        """
+        if self.k == 0 and self.simulator.rank == self.index:
+            self._carry_out(action, who)
+            return
+        if any(action == other for other, _ in self.pending):
+            raise IllegalAction(f"{action}: the same action is still in flight")
+        self.pending.append((action, who))
+        self.look_again()
 
     def look_again(self) -> None:
         """Form a new batch at the next boundary, or now if idle."""
@@ -80,10 +107,6 @@ class SimLane(Lane):
             self.wake()
         else:
             self.cut()
-
-    @property
-    def at_boundary(self) -> bool:
-        return self.k == 0 and self.simulator.rank == self.index
 
     def cut(self) -> None:
         """End the macro-step in flight at the next boundary."""
@@ -154,14 +177,14 @@ class SimLane(Lane):
             finished = self.settle(k, now, firsts, recorder.gaps)
             if finished or firsts:
                 simulator.ended(self, firsts, finished, now)
-            if self.wake_iteration is not None or self.wake_free_blocks is not None:
+            if self.watched:
                 self._report_steps()
         else:
             self.started = now
         if self.pending:
             pending, self.pending = self.pending, []
-            for action in pending:
-                self._carry_out(action)
+            for action, who in pending:
+                self._carry_out(action, who)
         self._launch(alarm, now)
         simulator.rank = -1
 
@@ -176,7 +199,7 @@ class SimLane(Lane):
                 k = self.horizon()
                 if exact < k:
                     k = exact
-                if self.wake_iteration is not None or self.wake_free_blocks is not None:
+                if self.watched:
                     k = min(k, self._until_wake())
             self.k = k
             self.first = first
@@ -185,54 +208,70 @@ class SimLane(Lane):
             alarm.set(k * first + increment * (k * (k - 1) >> 1))
         else:
             self.alarm = None
-        if simulator.indexes:
-            simulator.reindex(self)
+        if self.moved:
+            self.moved = False
+            if simulator.indexes:
+                simulator.reindex(self)
         if self.preempted or simulator.log_admissions:
-            simulator.scheduled(self, now)
+            simulator.scheduled(self)
 
-    def _carry_out(self, action: Preempt | Abort) -> None:
-        simulator = self.simulator
-        now = self.clock.now
+    def _carry_out(self, action: Preempt | Abort, who: int) -> None:
+        simulator, now = self.simulator, self.clock.now
         request = simulator.live.get(action.request)
         if request is None or request.state != RUNNING or request.lane != self.index:
-            simulator.tell_scheduler(self, "on_done", Done(action, ok=False, why="not running"))
-        elif isinstance(action, Preempt):
+            simulator.done(who, Done(action, ok=False, why="not running"))
+            return
+        if isinstance(action, Preempt):
             self.preempt(request, now)
             self.preempted.clear()  # by request, not by need: others may be admitted in this iteration
-            simulator.tell_preempted(self, request, now)
-            simulator.tell_scheduler(self, "on_done", Done(action, ok=True))
+            simulator.tell_preempted(self, request)
         else:
             self.abort(request, now)
-            simulator.cancelled(request, now)
-            simulator.tell_scheduler(self, "on_done", Done(action, ok=True))
+            simulator.cancelled(request)
+        simulator.done(who, Done(action, ok=True))
 
     # -- waking a scheduler after so many iterations, or below so many blocks --------------------------------------
 
+    def wake_after(self, iterations: int) -> None:
+        """Report `Stepped` after this many more iterations."""
+        self._wake_iteration = self.it + self.passed() + iterations
+        self.watched = True
+        self.cut()
+
+    def wake_below(self, free_blocks: int) -> None:
+        """Report `Stepped` at the first boundary with fewer free blocks."""
+        self._wake_free_blocks = free_blocks
+        self.watched = True
+        self.cut()
+
     def _report_steps(self) -> None:
         due = False
-        if self.wake_iteration is not None and self.it >= self.wake_iteration:
-            self.wake_iteration = None
+        if self._wake_iteration is not None and self.it >= self._wake_iteration:
+            self._wake_iteration = None
             due = True
-        if self.wake_free_blocks is not None and self.pool.free < self.wake_free_blocks:
-            self.wake_free_blocks = None
+        if self._wake_free_blocks is not None and self.pool.free < self._wake_free_blocks:
+            self._wake_free_blocks = None
             due = True
         if due:
+            self.watched = self._wake_iteration is not None or self._wake_free_blocks is not None
             self.refused = False
             self.simulator.stepped(self)
 
     def _until_wake(self) -> int:
         """Return after how many iterations of the batch just formed the next `Stepped` may be due."""
         k = 1 << 60
-        if self.wake_iteration is not None:
-            k = max(1, self.wake_iteration - self.it)
-        if self.wake_free_blocks is not None:
-            spare = self.pool.free - self.wake_free_blocks
+        if self._wake_iteration is not None:
+            k = max(1, self._wake_iteration - self.it)
+        if self._wake_free_blocks is not None:
+            spare = self.pool.free - self._wake_free_blocks
             k = min(k, 1 if spare < 0 or self.chunks else self.decodes.iterations_that_fit(self.it + 1, spare) + 2)
         return k
 
 
 class SimWholeBatchLane(SimLane, WholeBatchLane):
     """The same for a scheduler that builds whole batches: one event per iteration."""
+
+    __slots__ = ()
 
     def choose(self) -> Batch:
         return self.scheduler.batch(self.simulator.lane_views[self.index])
