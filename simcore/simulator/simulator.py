@@ -1,6 +1,6 @@
 """Simulator: requests arrive, policies decide, lanes step, rows are written; SimPy keeps the time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterator
 from itertools import repeat
 from typing import Any
 
@@ -8,46 +8,35 @@ from simcore.books.draw import seed_of
 from simcore.books.index import Least
 from simcore.books.pool import KvPool
 from simcore.books.queues import Ordered
-from simcore.books.request import CANCELLED, REJECTED, RUNNING, UNROUTED, WAITING, Request
+from simcore.books.request import CANCELLED, REJECTED, Request
 from simcore.contract import (
-    Abort,
-    Action,
     Arrived,
-    Dispatch,
     Done,
     Finished,
     FirstToken,
     IllegalAction,
-    Preempt,
     Preempted,
-    Reject,
     Rejected,
     Scheduler,
     Stepped,
-    Touch,
-    WakeAfter,
-    WakeAt,
-    WakeBelow,
     Woke,
     Workload,
     overrides,
     to_ps,
 )
 from simcore.contract import decisions as log
-from simcore.simulator.clock import ARRIVALS, SAMPLES, TIMERS, Alarm, Clock
+from simcore.simulator.actions import ROUTER, start_for_router, start_for_scheduler
+from simcore.simulator.clock import ARRIVALS, SAMPLES, Alarm, Clock
 from simcore.simulator.recorder import Recorder
 from simcore.simulator.settings import Outcome, Settings, Sink
 from simcore.simulator.stepper import SimLane, SimWholeBatchLane
 from simcore.simulator.views import LOADS, LiveCluster, LiveLane, LiveRequest
 
-STARTS: frozenset[type] = frozenset({Dispatch, Reject, Preempt, Abort, Touch, WakeAt, WakeAfter, WakeBelow})
-"""Actions this backend can start."""
-
-ROUTER = NO_LANE = -1
+NO_LANE = -1
 IDLE_WAKES_MAX = 100_000
 """Timers in a row, with nothing running and nothing to come, after which a run ends with its requests unfinished."""
 _ROUTER_DRAWS = 1
-_ROUTER_HOOKS = ("on_first_token", "on_finished", "on_preempted", "on_rejected", "on_cancelled", "on_done", "on_woke")
+_ROUTER_HOOKS = ("on_first_token", "on_finished", "on_preempted", "on_rejected", "on_cancelled", "on_done")
 _SCHEDULER_HOOKS = ("on_arrived", "on_first_token", "on_finished", "on_preempted", "on_cancelled")
 
 
@@ -87,7 +76,6 @@ class Simulator:
         hooks = self.routed | self.scheduled_hooks
         self.tell_firsts = deciding or "on_first_token" in hooks
         self.tell_finishes = deciding or "on_finished" in hooks
-        self.log_admissions = deciding
         self.log_decisions = deciding
         self.keep_spans = keep_spans
         self.ended_requests: list[Request] = []
@@ -95,7 +83,8 @@ class Simulator:
         self.over = False
         self._arrivals = self._read(workload)
         self._next: Request | None = None
-        self._timers: set[tuple[int, int, Any]] = set()
+        self.timers: set[tuple[int, int, Hashable]] = set()
+        """Timers set: (who, date in picoseconds, key)."""
         self._idle_wakes = 0
 
     def _make_lane(self, index: int) -> SimLane:
@@ -124,7 +113,7 @@ class Simulator:
     # -- the run ----------------------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
-        self._start_router()
+        self._start_policies()
         self._next = next(self._arrivals, None)
         if self._next is not None:
             Alarm(self.clock, self._next.arrival_ps, self._arrive, ARRIVALS)
@@ -135,10 +124,10 @@ class Simulator:
             self.clock.drive(self)
         return self._close()
 
-    def _start_router(self) -> None:
-        self._do(self.router.on_start(self.view))
+    def _start_policies(self) -> None:
+        start_for_router(self, self.router.on_start(self.view))
         for lane, view in zip(self.lanes, self.lane_views, strict=True):
-            self._do_locally(lane, lane.scheduler.on_start(view))
+            start_for_scheduler(self, lane, lane.scheduler.on_start(view))
 
     def _read(self, workload: Workload) -> Iterator[Request]:
         arrived = 0
@@ -160,20 +149,21 @@ class Simulator:
             if self.keep_spans:
                 request.spans = []
             if self.log_decisions:
-                self._log(-1, log.ARRIVED, request.id, request.prompt)
-            self._do(route(self.view, Arrived(request.id)))
+                self.log(NO_LANE, log.ARRIVED, request.id, request.prompt)
+            start_for_router(self, route(self.view, Arrived(request.id)))
             following = next(arrivals, None)
             if following is None:
                 self._next = None
-                self._end_if_over()
+                self.end_if_over()
                 return
             if following.arrival_ps != now:
                 break
             request = following
+        assert following.arrival_ps > now, f"request {following.id} arrives before the one ahead of it"
         self._next = following
         alarm.set(following.arrival_ps - now)
 
-    def _end_if_over(self) -> None:
+    def end_if_over(self) -> None:
         if not self.live and self._next is None:
             self.over = True
 
@@ -219,31 +209,26 @@ class Simulator:
         self.outcome.end_ps = now
         if firsts:
             for request in firsts:
-                if self.log_decisions:
-                    self._log(lane.index, log.FIRST_TOKEN, request.id, -1)
+                self.log(lane.index, log.FIRST_TOKEN, request.id, -1)
                 self._tell(lane, "on_first_token", FirstToken(request.id, lane.index))
         if finished:
             if self.tell_finishes:
-                if self.indexes:
-                    self.reindex(lane)  # hooks may look before the next batch is formed
                 for request in finished:
-                    if self.log_decisions:
-                        self._log(lane.index, log.FINISHED, request.id, request.generated)
+                    self.log(lane.index, log.FINISHED, request.id, request.generated)
                     self._tell(lane, "on_finished", Finished(request.id, lane.index))
             if not live:
-                self._end_if_over()
+                self.end_if_over()
 
     def scheduled(self, lane: SimLane) -> None:
         """`lane` formed a batch: some requests lost their place, some were admitted."""
         for request in tuple(lane.preempted):
             self.tell_preempted(lane, request)
-        if self.log_admissions:
+        if self.log_decisions:
             for request, new in lane.admitted:
-                self._log(lane.index, log.ADMITTED, request.id, new)
+                self.log(lane.index, log.ADMITTED, request.id, new)
 
     def tell_preempted(self, lane: SimLane, request: Request) -> None:
-        if self.log_decisions:
-            self._log(lane.index, log.PREEMPTED, request.id, request.generated)
+        self.log(lane.index, log.PREEMPTED, request.id, request.generated)
         self._tell(lane, "on_preempted", Preempted(request.id, lane.index, "drop"))
 
     def cancelled(self, request: Request) -> None:
@@ -253,173 +238,65 @@ class Simulator:
         self.outcome.cancelled += 1
         self.outcome.end_ps = self.clock.now
         self.recorder.request(request)
-        if self.log_decisions:
-            self._log(NO_LANE if request.lane is None else request.lane, log.ABORTED, request.id, 0)
-        self._end_if_over()
+        self.log(NO_LANE if request.lane is None else request.lane, log.ABORTED, request.id, 0)
+        self.end_if_over()
+
+    def rejected(self, request: Request, by_policy: bool) -> None:
+        """A request was turned away: by its router, or because it can never fit."""
+        request.state = REJECTED
+        del self.live[request.id]
+        self.outcome.rejected += 1
+        self.outcome.end_ps = self.clock.now
+        self.recorder.request(request)
+        self.log(NO_LANE, log.REJECT, request.id, by_policy)
+        if "on_rejected" in self.routed:
+            fact = Rejected(request.id, "policy" if by_policy else "too_long")
+            start_for_router(self, self.router.on_rejected(self.view, fact))
+        self.end_if_over()
 
     def done(self, who: int, fact: Done) -> None:
         """An action ended; tell who asked for it."""
         if who != ROUTER:
             self.tell_scheduler(self.lanes[who], "on_done", fact)
         elif "on_done" in self.routed:
-            self._do(self.router.on_done(self.view, fact))
+            start_for_router(self, self.router.on_done(self.view, fact))
 
     def stepped(self, lane: SimLane) -> None:
         """A lane reached an iteration, or ran low on blocks, as its scheduler asked."""
-        if self.log_decisions:
-            self._log(lane.index, log.STEPPED, -1, lane.it)
+        self.log(lane.index, log.STEPPED, -1, lane.it)
         self.tell_scheduler(lane, "on_stepped", Stepped(lane.index, 0, lane.it))
 
     def tell_scheduler(self, lane: SimLane, hook: str, fact: Any) -> None:
-        self._do_locally(lane, getattr(lane.scheduler, hook)(self.lane_views[lane.index], fact))
+        start_for_scheduler(self, lane, getattr(lane.scheduler, hook)(self.lane_views[lane.index], fact))
 
     def _tell(self, lane: SimLane, hook: str, fact: Any) -> None:
         if hook in self.scheduled_hooks:
             self.tell_scheduler(lane, hook, fact)
         if hook in self.routed:
-            self._do(getattr(self.router, hook)(self.view, fact))
+            start_for_router(self, getattr(self.router, hook)(self.view, fact))
 
     def reindex(self, lane: SimLane) -> None:
         """Bring the indexes up to date after the queue or the batch of `lane` changed."""
         for load, index in self.indexes.items():
             index.set(lane.index, LOADS[load](lane))
 
-    def _log(self, instance: int, kind: int, request: int, detail: int) -> None:
-        self.recorder.decisions.append((self.clock.now, instance, kind, request, detail))
-
-    # -- what policies want --------------------------------------------------------------------------------------
-
-    def _do(self, actions: Iterable[Action]) -> None:
-        """Start the actions of the router."""
-        for action in actions:
-            if type(action) is Dispatch:
-                self._dispatch(action)
-            elif type(action) is WakeAt:
-                self._wake_at(action, ROUTER)
-            elif type(action) is Reject:
-                self._reject(self._unrouted(action), 1)
-            elif type(action) is Abort:
-                self._abort(action, ROUTER)
-            else:
-                raise IllegalAction(f"{action}: this router may only {_names(STARTS & self.router.emits)}")
-
-    def _do_locally(self, lane: SimLane, actions: Iterable[Action]) -> None:
-        """Start the actions of a scheduler: they concern its own lane only."""
-        for action in actions:
-            if type(action) is Preempt or type(action) is Abort:
-                request = self.live.get(action.request)
-                if request is not None and request.lane != lane.index:
-                    raise IllegalAction(f"{action}: must be on instance {lane.index}, is on {request.lane}")
-                if isinstance(action, Abort):
-                    self._abort(action, lane.index)
-                elif action.kv == "swap":
-                    raise IllegalAction(f"{action}: kv must be 'drop' under `mechanism: {{preemption: recompute}}`")
-                else:
-                    lane.act(action, lane.index)
-            elif type(action) is Touch:
-                self._touch(lane, action)
-            elif type(action) is WakeAt:
-                self._wake_at(action, lane.index)
-            elif type(action) is WakeAfter:
-                if action.iterations < 1:
-                    raise IllegalAction(f"{action}: iterations must be >= 1")
-                lane.wake_after(action.iterations)
-            elif type(action) is WakeBelow:
-                lane.wake_below(action.free_blocks)
-            else:
-                raise IllegalAction(f"{action}: this scheduler may only {_names(STARTS & lane.scheduler.emits)}")
-
-    def _unrouted(self, action: Dispatch | Reject) -> Request:
-        request = self.live.get(action.request)
-        if request is None:
-            raise IllegalAction(f"{action}: no live request {action.request}")
-        if request.state != UNROUTED:
-            raise IllegalAction(f"{action}: request {request.id} is already on instance {request.lane}")
-        return request
-
-    def _dispatch(self, action: Dispatch) -> None:
-        request = self._unrouted(action)
-        lanes = self.lanes
-        if not 0 <= action.instance < len(lanes):
-            raise IllegalAction(f"{action}: instance must be 0..{len(lanes) - 1}")
-        lane = lanes[action.instance]
-        # The token that ends a request is never attended to, so its KV is never written.
-        if request.prompt + request.output - 1 > lane.pool.tokens:
-            self._reject(request, 0)
-            return
+    def log(self, instance: int, kind: int, request: int, detail: int) -> None:
+        """Write a decision down, if the run keeps them."""
         if self.log_decisions:
-            self._log(lane.index, log.DISPATCH, request.id, -1)
-        lane.submit(request)
-        if self.indexes:
-            self.reindex(lane)
-        if "on_arrived" in self.scheduled_hooks:
-            self.tell_scheduler(lane, "on_arrived", Arrived(request.id))
+            self.recorder.decisions.append((self.clock.now, instance, kind, request, detail))
 
-    def _reject(self, request: Request, by_policy: int) -> None:
-        request.state = REJECTED
-        del self.live[request.id]
-        self.outcome.rejected += 1
-        self.outcome.end_ps = self.clock.now
-        self.recorder.request(request)
-        if self.log_decisions:
-            self._log(NO_LANE, log.REJECT, request.id, by_policy)
-        if "on_rejected" in self.routed:
-            fact = Rejected(request.id, "policy" if by_policy else "too_long")
-            self._do(self.router.on_rejected(self.view, fact))
-        self._end_if_over()
-
-    def _abort(self, action: Abort, who: int) -> None:
-        request = self.live.get(action.request)
-        if request is None:
-            raise IllegalAction(f"{action}: no live request {action.request}")
-        if action.keep_tokens:
-            raise IllegalAction(f"{action}: keep_tokens must be false: no rollout can resume the request")
-        if request.state == RUNNING:
-            assert request.lane is not None
-            self.lanes[request.lane].act(action, who)
-            return
-        if request.state == WAITING:
-            assert request.lane is not None
-            lane = self.lanes[request.lane]
-            lane.withdraw(request)
-            lane.look_again()
-            if self.indexes:
-                self.reindex(lane)
-        self.cancelled(request)
-        self.done(who, Done(action, ok=True))
-
-    def _touch(self, lane: SimLane, action: Touch) -> None:
-        request = self.live.get(action.request)
-        if request is None or request.state != WAITING or request.lane != lane.index:
-            raise IllegalAction(f"{action}: must be waiting on instance {lane.index}")
-        lane.waiting.touch(request)
-        lane.refused = False
-        lane.look_again()
-
-    def _wake_at(self, action: WakeAt, who: int) -> None:
-        at_ps = max(to_ps(action.time_s), self.clock.now)
-        timer = (who, at_ps, action.key)
-        if timer in self._timers:
-            raise IllegalAction(f"{action}: the same action is still in flight")
-        self._timers.add(timer)
-        Alarm(self.clock, at_ps - self.clock.now, lambda _: self._wake(timer), TIMERS)
-
-    def _wake(self, timer: tuple[int, int, Any]) -> None:
+    def woke(self, timer: tuple[int, int, Hashable]) -> None:
+        """A timer went off."""
         who, _, key = timer
-        self._timers.discard(timer)
+        self.timers.discard(timer)
         if self._next is None and all(lane.alarm is None for lane in self.lanes):
             # Nothing works and nothing more arrives: only a policy's timers keep time going.
             self._idle_wakes += 1
             self.over = self._idle_wakes > IDLE_WAKES_MAX
         else:
             self._idle_wakes = 0
-        if self.log_decisions:
-            self._log(who, log.WOKE, -1, -1)
+        self.log(who, log.WOKE, -1, -1)
         if who == ROUTER:
-            self._do(self.router.on_woke(self.view, Woke(key)))
+            start_for_router(self, self.router.on_woke(self.view, Woke(key)))
         else:
             self.tell_scheduler(self.lanes[who], "on_woke", Woke(key))
-
-
-def _names(actions: Iterable[type]) -> str:
-    return ", ".join(sorted(action.__name__ for action in actions))

@@ -212,7 +212,7 @@ class SimLane(Lane):
             self.moved = False
             if simulator.indexes:
                 simulator.reindex(self)
-        if self.preempted or simulator.log_admissions:
+        if self.preempted or simulator.log_decisions:
             simulator.scheduled(self)
 
     def _carry_out(self, action: Preempt | Abort, who: int) -> None:

@@ -218,6 +218,8 @@ class LiveCluster:
             index = simulator.indexes[load] = Least(len(simulator.lanes))
             for lane in simulator.lanes:
                 index.set(lane.index, LOADS[load](lane))
+        elif simulator.rank >= 0 and simulator.lanes[simulator.rank].moved:
+            simulator.reindex(simulator.lanes[simulator.rank])  # it stands at a boundary, its next batch not yet formed
         return index.argmin()
 
     def draw(self, *key: int) -> float:
