@@ -62,10 +62,11 @@ class Decodes:
         """Return the blocks that iterations it, it+1, … take, so many of them."""
         size, phase = self.block_tokens, self.phase
         cycles, rest = divmod(iterations, size)
-        taken = cycles * self.count
-        for i in range(it, it + rest):
-            taken += phase[i % size]
-        return taken
+        begin = it % size
+        end = begin + rest
+        if end <= size:
+            return cycles * self.count + sum(phase[begin:end])
+        return cycles * self.count + sum(phase[begin:]) + sum(phase[: end - size])
 
     def iterations_that_fit(self, it: int, free: int) -> int:
         """Return how many iterations from `it` on can take their blocks from `free` blocks."""

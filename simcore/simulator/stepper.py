@@ -138,15 +138,10 @@ class SimLane(Lane):
         if increment == 0:
             j = (elapsed - 1) // first
         else:
-            # The largest j with j*first + increment*j*(j-1)/2 < elapsed; isqrt lands within one of it.
+            # The largest j with j*first + increment*j*(j-1)/2 <= elapsed - 1: the floor of the positive root, exactly.
             h = 2 * first - increment
-            root = isqrt(max(h * h + 8 * increment * (elapsed - 1), 0))
-            j = (root - h) // (2 * increment)
-            while j * first + increment * (j * (j - 1) // 2) >= elapsed:
-                j -= 1
-            while (j + 1) * first + increment * ((j + 1) * j // 2) < elapsed:
-                j += 1
-        return min(j, k - 1)
+            j = (isqrt(h * h + 8 * increment * (elapsed - 1)) - h) // (2 * increment)
+        return j if j < k else k - 1
 
     def _boundary_ps(self, j: int) -> int:
         return self.started + j * self.first + self.increment * (j * (j - 1) // 2)
