@@ -5,6 +5,7 @@ writes the first token of a block in iterations where `(offset + it) % block_tok
 `it`, so sums over the set say what any number of iterations will do, and no request is touched per token.
 """
 
+from collections.abc import Iterable
 from heapq import heappop, heappush
 
 from simcore.books.request import NEVER, Request
@@ -57,6 +58,10 @@ class Decodes:
             if request.ends == end and request.seq == seq:
                 return end
             heappop(ends)
+
+    def longest(self, running: Iterable[Request], it: int) -> int:
+        """Return the longest context a decode among `running` attends to in iteration `it`; 0: none decodes."""
+        return max((request.offset + it + 1 for request in running if request.ends >= 0), default=0)
 
     def blocks_taken(self, it: int, iterations: int) -> int:
         """Return the blocks that iterations it, it+1, … take, so many of them."""

@@ -14,7 +14,7 @@ from simcore.books.decodes import Decodes
 from simcore.books.pool import KvPool
 from simcore.books.queues import Fifo, Queue
 from simcore.books.request import CANCELLED, FINISHED, NEVER, RUNNING, WAITING, Request
-from simcore.contract import Admit, Scheduler, Shape
+from simcore.contract import Admit, IllegalAction, Scheduler, Shape
 
 
 class Lane:
@@ -283,10 +283,12 @@ class Lane:
                 self.waiting.remove(request)
                 self._start(request, new, now)
                 budget -= new
-            else:
+            elif answer in ("no", "hold"):
                 refused = True
                 if answer == "hold":
                     break
+            else:
+                raise IllegalAction(f"admit: must answer 'yes', 'no' or 'hold', got {answer!r}")
         self.refused = refused
 
     def _start(self, request: Request, new: int, now: int) -> None:

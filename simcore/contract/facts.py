@@ -53,7 +53,7 @@ class Preempted:
 
 @fact
 class Cancelled:
-    """The client gave up: `why` is "client" or "timeout"."""
+    """A request was stopped for good: `why` is "client" or "timeout" (it gave up), or "aborted" (an `Abort`)."""
 
     request: RequestId
     why: str

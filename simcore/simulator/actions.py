@@ -1,6 +1,7 @@
 """Actions: what policies ask for, held against the contract, then started."""
 
 from collections.abc import Iterable
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from simcore.books.request import RUNNING, UNROUTED, WAITING, Request
@@ -35,7 +36,9 @@ ROUTER = -1
 
 def start_for_router(simulator: "Simulator", actions: Iterable[Action]) -> None:
     """Start what the router asks for. Raises IllegalAction."""
-    for action in actions:
+    for action in tuple(actions):  # what a generator yields takes effect after it has ended
+        if type(action) not in simulator.router_may:
+            raise IllegalAction(f"{action}: this router may only {_names(simulator.router_may)}")
         if type(action) is Dispatch:
             _dispatch(simulator, action)
         elif type(action) is WakeAt:
@@ -44,35 +47,29 @@ def start_for_router(simulator: "Simulator", actions: Iterable[Action]) -> None:
             simulator.rejected(_unrouted(simulator, action), by_policy=True)
         elif type(action) is Abort:
             _abort(simulator, action, ROUTER)
-        else:
-            raise IllegalAction(f"{action}: this router may only {_names(STARTS & simulator.router.emits)}")
 
 
 def start_for_scheduler(simulator: "Simulator", lane: "SimLane", actions: Iterable[Action]) -> None:
     """Start what the scheduler of `lane` asks for: it concerns its own lane only. Raises IllegalAction."""
-    for action in actions:
-        if isinstance(action, Preempt | Abort):
+    may = STARTS & lane.scheduler.emits
+    for action in tuple(actions):
+        if type(action) not in may:
+            raise IllegalAction(f"{action}: this scheduler may only {_names(may)}")
+        if isinstance(action, Preempt):
+            _preempt(simulator, lane, action)
+        elif isinstance(action, Abort):
             request = simulator.live.get(action.request)
             if request is not None and request.lane != lane.index:
                 raise IllegalAction(f"{action}: must be on instance {lane.index}, is on {request.lane}")
-            if isinstance(action, Abort):
-                _abort(simulator, action, lane.index)
-            elif action.kv == "swap":
-                raise IllegalAction(f"{action}: kv must be 'drop' under `mechanism: {{preemption: recompute}}`")
-            else:
-                lane.act(action, lane.index)
+            _abort(simulator, action, lane.index)
         elif type(action) is Touch:
             _touch(simulator, lane, action)
         elif type(action) is WakeAt:
             _wake_at(simulator, action, lane.index)
         elif type(action) is WakeAfter:
-            if action.iterations < 1:
-                raise IllegalAction(f"{action}: iterations must be >= 1")
-            lane.wake_after(action.iterations)
+            lane.wake_after(action)
         elif type(action) is WakeBelow:
-            lane.wake_below(action.free_blocks)
-        else:
-            raise IllegalAction(f"{action}: this scheduler may only {_names(STARTS & lane.scheduler.emits)}")
+            lane.wake_below(action)
 
 
 def _dispatch(simulator: "Simulator", action: Dispatch) -> None:
@@ -90,8 +87,7 @@ def _dispatch(simulator: "Simulator", action: Dispatch) -> None:
     lane.submit(request)
     if simulator.indexes:
         simulator.reindex(lane)
-    if "on_arrived" in simulator.scheduled_hooks:
-        simulator.tell_scheduler(lane, "on_arrived", Arrived(request.id))
+    simulator.messenger.tell_scheduler(lane, "on_arrived", Arrived(request.id))
 
 
 def _unrouted(simulator: "Simulator", action: Dispatch | Reject) -> Request:
@@ -101,6 +97,15 @@ def _unrouted(simulator: "Simulator", action: Dispatch | Reject) -> Request:
     if request.state != UNROUTED:
         raise IllegalAction(f"{action}: request {request.id} is already on instance {request.lane}")
     return request
+
+
+def _preempt(simulator: "Simulator", lane: "SimLane", action: Preempt) -> None:
+    request = simulator.live.get(action.request)
+    if request is None or request.state != RUNNING or request.lane != lane.index:
+        raise IllegalAction(f"{action}: must be running on instance {lane.index}")
+    if action.kv == "swap":
+        raise IllegalAction(f"{action}: kv must be 'drop' under `mechanism: {{preemption: recompute}}`")
+    lane.act(action, lane.index)
 
 
 def _abort(simulator: "Simulator", action: Abort, who: int) -> None:
@@ -135,6 +140,8 @@ def _touch(simulator: "Simulator", lane: "SimLane", action: Touch) -> None:
 
 def _wake_at(simulator: "Simulator", action: WakeAt, who: int) -> None:
     clock = simulator.clock
+    if not isfinite(action.time_s):
+        raise IllegalAction(f"{action}: time_s must be a date")
     at_ps = max(to_ps(action.time_s), clock.now)
     timer = (who, at_ps, action.key)
     if timer in simulator.timers:

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Iterator
 from itertools import repeat
-from typing import Any
 
 from simcore.books.draw import seed_of
 from simcore.books.index import Least
@@ -10,7 +9,7 @@ from simcore.books.pool import KvPool
 from simcore.books.queues import Ordered
 from simcore.books.request import CANCELLED, REJECTED, Request
 from simcore.contract import (
-    Arrived,
+    Cancelled,
     Done,
     Finished,
     FirstToken,
@@ -25,8 +24,9 @@ from simcore.contract import (
     to_ps,
 )
 from simcore.contract import decisions as log
-from simcore.simulator.actions import ROUTER, start_for_router, start_for_scheduler
+from simcore.simulator.actions import ROUTER, STARTS
 from simcore.simulator.clock import ARRIVALS, SAMPLES, Alarm, Clock
+from simcore.simulator.messenger import Messenger
 from simcore.simulator.recorder import Recorder
 from simcore.simulator.settings import Outcome, Settings, Sink
 from simcore.simulator.stepper import SimLane, SimWholeBatchLane
@@ -36,8 +36,6 @@ NO_LANE = -1
 IDLE_WAKES_MAX = 100_000
 """Timers in a row, with nothing running and nothing to come, after which a run ends with its requests unfinished."""
 _ROUTER_DRAWS = 1
-_ROUTER_HOOKS = ("on_first_token", "on_finished", "on_preempted", "on_rejected", "on_cancelled", "on_done")
-_SCHEDULER_HOOKS = ("on_arrived", "on_first_token", "on_finished", "on_preempted", "on_cancelled")
 
 
 def simulate(settings: Settings, workload: Workload, sink: Sink) -> Outcome:
@@ -60,23 +58,23 @@ class Simulator:
         self.outcome = Outcome()
         self.classes = workload.classes
         self.priorities = workload.priorities
-        self.rank = ROUTER
-        """The lane whose boundary is being processed; -1 for arrivals and timers."""
+        self.acting = NO_LANE
+        """The lane whose boundary is being processed."""
+        self.instant = self.position = NO_LANE
+        """The last time a boundary was processed, and the highest lane that had one then."""
         self.live: dict[int, Request] = {}
         self.indexes: dict[str, Least] = {}
         """By load, made when a router first asks for the least of it."""
         self.router = settings.make_router()
+        self.router_may = STARTS & self.router.emits
         self.lanes = [self._make_lane(index) for index in range(settings.instances)]
-        self.view = LiveCluster(self, seed_of(settings.seed, settings.replication, _ROUTER_DRAWS))
-        self.lane_views = [LiveLane(lane, self.view.requests) for lane in self.lanes]
-        self.routed = {hook for hook in _ROUTER_HOOKS if overrides(self.router, hook)}
-        schedulers = [lane.scheduler for lane in self.lanes]
-        self.scheduled_hooks = {h for h in _SCHEDULER_HOOKS if any(overrides(s, h) for s in schedulers)}
-        deciding = settings.record_decisions
-        hooks = self.routed | self.scheduled_hooks
-        self.tell_firsts = deciding or "on_first_token" in hooks
-        self.tell_finishes = deciding or "on_finished" in hooks
-        self.log_decisions = deciding
+        draws = seed_of(settings.seed, settings.replication, _ROUTER_DRAWS)
+        self.view = LiveCluster(self, draws, settings.oracle & self.router.oracle)
+        self.lane_views = [LiveLane(lane, settings.oracle & lane.scheduler.oracle) for lane in self.lanes]
+        self.messenger = Messenger(self)
+        self.log_decisions = settings.record_decisions
+        self.tell_firsts = self.log_decisions or self.messenger.hears("on_first_token")
+        self.tell_finishes = self.log_decisions or self.messenger.hears("on_finished")
         self.keep_spans = keep_spans
         self.ended_requests: list[Request] = []
         """All ended requests, kept only with `keep_spans`."""
@@ -90,13 +88,14 @@ class Simulator:
     def _make_lane(self, index: int) -> SimLane:
         scheduler = self.settings.make_scheduler()
         pool = KvPool(self.settings.kv_blocks, self.settings.block_tokens, self.settings.block_ids)
+        oracle = self.settings.oracle & scheduler.oracle
         queue = None
         if overrides(scheduler, "order"):
-            queue = Ordered(lambda request: scheduler.order(LiveRequest(self, request)))
+            queue = Ordered(lambda request: scheduler.order(LiveRequest(self, request, oracle)))
         kind = SimWholeBatchLane if overrides(scheduler, "batch") else SimLane
         lane = kind(self, index, pool, scheduler, queue)
         if overrides(scheduler, "admit"):
-            lane.admit = lambda request: scheduler.admit(self.lane_views[index], LiveRequest(self, request))
+            lane.admit = lambda request: scheduler.admit(self.lane_views[index], LiveRequest(self, request, oracle))
         if overrides(scheduler, "victim"):
             lane.victim = lambda: self._victim(index, scheduler)
         return lane
@@ -113,7 +112,7 @@ class Simulator:
     # -- the run ----------------------------------------------------------------------------------------------
 
     def run(self) -> Outcome:
-        self._start_policies()
+        self.messenger.start()
         self._next = next(self._arrivals, None)
         if self._next is not None:
             Alarm(self.clock, self._next.arrival_ps, self._arrive, ARRIVALS)
@@ -123,11 +122,6 @@ class Simulator:
             # Timers that a policy keeps setting do not keep a run alive; work that nobody routes ends it.
             self.clock.drive(self)
         return self._close()
-
-    def _start_policies(self) -> None:
-        start_for_router(self, self.router.on_start(self.view))
-        for lane, view in zip(self.lanes, self.lane_views, strict=True):
-            start_for_scheduler(self, lane, lane.scheduler.on_start(view))
 
     def _read(self, workload: Workload) -> Iterator[Request]:
         arrived = 0
@@ -142,7 +136,7 @@ class Simulator:
         request = self._next
         assert request is not None
         now = self.clock.now
-        arrivals, live, route = self._arrivals, self.live, self.router.on_arrived
+        arrivals, live, tell = self._arrivals, self.live, self.messenger.tell_arrival
         while True:
             live[request.id] = request
             self.outcome.arrived += 1
@@ -150,7 +144,7 @@ class Simulator:
                 request.spans = []
             if self.log_decisions:
                 self.log(NO_LANE, log.ARRIVED, request.id, request.prompt)
-            start_for_router(self, route(self.view, Arrived(request.id)))
+            tell(request.id)
             following = next(arrivals, None)
             if following is None:
                 self._next = None
@@ -192,7 +186,7 @@ class Simulator:
             context = lane.context_after(passed)
             row = (now, lane.index, len(lane.running), len(lane.waiting), used, lane.pool.total, context)
             self.recorder.samples.append(row)
-        if not self.clock.idle:
+        if self._next is not None or self.timers or any(lane.alarm is not None for lane in self.lanes):
             Alarm(self.clock, period, lambda _: self._sample(period), SAMPLES)
 
     # -- what happened, told to policies -----------------------------------------------------------------------
@@ -210,12 +204,12 @@ class Simulator:
         if firsts:
             for request in firsts:
                 self.log(lane.index, log.FIRST_TOKEN, request.id, -1)
-                self._tell(lane, "on_first_token", FirstToken(request.id, lane.index))
+                self.messenger.tell_both(lane, "on_first_token", FirstToken(request.id, lane.index))
         if finished:
             if self.tell_finishes:
                 for request in finished:
                     self.log(lane.index, log.FINISHED, request.id, request.generated)
-                    self._tell(lane, "on_finished", Finished(request.id, lane.index))
+                    self.messenger.tell_both(lane, "on_finished", Finished(request.id, lane.index))
             if not live:
                 self.end_if_over()
 
@@ -229,51 +223,44 @@ class Simulator:
 
     def tell_preempted(self, lane: SimLane, request: Request) -> None:
         self.log(lane.index, log.PREEMPTED, request.id, request.generated)
-        self._tell(lane, "on_preempted", Preempted(request.id, lane.index, "drop"))
+        self.messenger.tell_both(lane, "on_preempted", Preempted(request.id, lane.index, "drop"))
 
     def cancelled(self, request: Request) -> None:
         """A request was aborted for good."""
-        request.state = CANCELLED
-        del self.live[request.id]
+        self._leave(request, CANCELLED)
         self.outcome.cancelled += 1
-        self.outcome.end_ps = self.clock.now
-        self.recorder.request(request)
         self.log(NO_LANE if request.lane is None else request.lane, log.ABORTED, request.id, 0)
-        self.end_if_over()
+        fact = Cancelled(request.id, "aborted")
+        if request.lane is not None:
+            self.messenger.tell_scheduler(self.lanes[request.lane], "on_cancelled", fact)
+        self.messenger.tell_router("on_cancelled", fact)
 
     def rejected(self, request: Request, by_policy: bool) -> None:
         """A request was turned away: by its router, or because it can never fit."""
-        request.state = REJECTED
-        del self.live[request.id]
+        self._leave(request, REJECTED)
         self.outcome.rejected += 1
+        self.log(NO_LANE, log.REJECT, request.id, by_policy)
+        self.messenger.tell_router("on_rejected", Rejected(request.id, "policy" if by_policy else "too_long"))
+
+    def _leave(self, request: Request, state: int) -> None:
+        """Close the account of a request that ends without its last token."""
+        request.state = state
+        del self.live[request.id]
         self.outcome.end_ps = self.clock.now
         self.recorder.request(request)
-        self.log(NO_LANE, log.REJECT, request.id, by_policy)
-        if "on_rejected" in self.routed:
-            fact = Rejected(request.id, "policy" if by_policy else "too_long")
-            start_for_router(self, self.router.on_rejected(self.view, fact))
         self.end_if_over()
 
     def done(self, who: int, fact: Done) -> None:
         """An action ended; tell who asked for it."""
-        if who != ROUTER:
-            self.tell_scheduler(self.lanes[who], "on_done", fact)
-        elif "on_done" in self.routed:
-            start_for_router(self, self.router.on_done(self.view, fact))
+        if who == ROUTER:
+            self.messenger.tell_router("on_done", fact)
+        else:
+            self.messenger.tell_scheduler(self.lanes[who], "on_done", fact)
 
     def stepped(self, lane: SimLane) -> None:
         """A lane reached an iteration, or ran low on blocks, as its scheduler asked."""
         self.log(lane.index, log.STEPPED, -1, lane.it)
-        self.tell_scheduler(lane, "on_stepped", Stepped(lane.index, 0, lane.it))
-
-    def tell_scheduler(self, lane: SimLane, hook: str, fact: Any) -> None:
-        start_for_scheduler(self, lane, getattr(lane.scheduler, hook)(self.lane_views[lane.index], fact))
-
-    def _tell(self, lane: SimLane, hook: str, fact: Any) -> None:
-        if hook in self.scheduled_hooks:
-            self.tell_scheduler(lane, hook, fact)
-        if hook in self.routed:
-            start_for_router(self, getattr(self.router, hook)(self.view, fact))
+        self.messenger.tell_scheduler(lane, "on_stepped", Stepped(lane.index, 0, lane.it))
 
     def reindex(self, lane: SimLane) -> None:
         """Bring the indexes up to date after the queue or the batch of `lane` changed."""
@@ -297,6 +284,6 @@ class Simulator:
             self._idle_wakes = 0
         self.log(who, log.WOKE, -1, -1)
         if who == ROUTER:
-            start_for_router(self, self.router.on_woke(self.view, Woke(key)))
+            self.messenger.tell_router("on_woke", Woke(key))
         else:
-            self.tell_scheduler(self.lanes[who], "on_woke", Woke(key))
+            self.messenger.tell_scheduler(self.lanes[who], "on_woke", Woke(key))

@@ -5,19 +5,20 @@ What could change the batch before then cuts it at the next boundary; reading do
 macro-step gives the same boundaries, because times are integers, so cutting is always safe and k = 1
 throughout is the same run, only slower.
 
-Simultaneous boundaries go in the order of lane indices. Who acts at time t as lane i sees the boundaries at t
-of lanes before i as passed and those of lanes after i as still to come; arrivals and timers come before all.
+Simultaneous boundaries go in the order of lane indices. Once lane i has had its boundary at time t, whoever acts at
+t sees the boundaries at t of lanes up to i as passed and those of later lanes as still to come.
 """
 
+from bisect import insort
 from math import isqrt
 from typing import TYPE_CHECKING
 
 from simcore.books.lane import Lane
 from simcore.books.pool import KvPool
 from simcore.books.queues import Queue
-from simcore.books.request import RUNNING, Request
+from simcore.books.request import RUNNING, WAITING, Request
 from simcore.books.whole_batch import WholeBatchLane
-from simcore.contract import Abort, Batch, Done, IllegalAction, Preempt, Scheduler
+from simcore.contract import Abort, Batch, Done, IllegalAction, Preempt, Scheduler, WakeAfter, WakeBelow
 from simcore.simulator.clock import LANES, Alarm
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class SimLane(Lane):
 
     __slots__ = (
         "_wake_free_blocks",
-        "_wake_iteration",
+        "_wake_iterations",
         "alarm",
         "clock",
         "cuts",
@@ -44,6 +45,7 @@ class SimLane(Lane):
         "simulator",
         "started",
         "steps",
+        "uses_longest",
         "watched",
     )
 
@@ -56,14 +58,15 @@ class SimLane(Lane):
         self.scheduler = scheduler
         self.priority = LANES + index
         self.line = simulator.settings.cost.line
+        self.uses_longest = simulator.settings.cost.uses_longest
         self.per_iteration = simulator.settings.per_iteration
         self.alarm: Alarm | None = None
         """The next boundary; None while the lane is idle."""
         self.started = self.k = self.first = self.increment = 0
         self.watched = False
         """The scheduler waits for an iteration, or for few free blocks."""
-        self._wake_iteration: int | None = None
-        self._wake_free_blocks: int | None = None
+        self._wake_iterations: list[int] = []
+        self._wake_free_blocks: list[int] = []
         self.pending: list[tuple[Preempt | Abort, int]] = []
         """Actions that take effect at the next boundary, and who asked: a lane, or -1 for the router."""
         self.steps = self.cuts = 0
@@ -93,10 +96,10 @@ class SimLane(Lane):
 
         Raises IllegalAction if the same action is still in flight.
         """
-        if self.k == 0 and self.simulator.rank == self.index:
+        if self.k == 0 and self.simulator.acting == self.index:
             self._carry_out(action, who)
             return
-        if any(action == other for other, _ in self.pending):
+        if (action, who) in self.pending:
             raise IllegalAction(f"{action}: the same action is still in flight")
         self.pending.append((action, who))
         self.look_again()
@@ -128,9 +131,9 @@ class SimLane(Lane):
         k = self.k
         if k <= 1:
             return 0
-        now = self.clock.now
+        simulator, now = self.simulator, self.clock.now
         elapsed = now - self.started
-        if self.index <= self.simulator.rank:
+        if now == simulator.instant and self.index <= simulator.position:
             elapsed += 1  # a boundary at this very instant has passed
         first, increment = self.first, self.increment
         if elapsed <= first:
@@ -157,7 +160,12 @@ class SimLane(Lane):
         """Book what has ended, tell who wants to know, form the next batch, and set off."""
         simulator = self.simulator
         now = self.clock.now
-        simulator.rank = self.index
+        simulator.acting = self.index
+        if now != simulator.instant:
+            simulator.instant = now
+            simulator.position = self.index
+        elif self.index > simulator.position:
+            simulator.position = self.index
         k = self.k
         if k:
             recorder = simulator.recorder
@@ -181,12 +189,14 @@ class SimLane(Lane):
             for action, who in pending:
                 self._carry_out(action, who)
         self._launch(alarm, now)
-        simulator.rank = -1
+        simulator.acting = -1
 
     def _launch(self, alarm: Alarm, now: int) -> None:
         simulator = self.simulator
         if self.schedule(now):
             shape = self.shape
+            if self.uses_longest:
+                shape.longest = self.decodes.longest(self.running, self.it)
             first, increment, exact = self.line(shape)
             assert first > 0, f"an iteration must take time, got {first} ps for {shape}"
             k = 1
@@ -213,7 +223,8 @@ class SimLane(Lane):
     def _carry_out(self, action: Preempt | Abort, who: int) -> None:
         simulator, now = self.simulator, self.clock.now
         request = simulator.live.get(action.request)
-        if request is None or request.state != RUNNING or request.lane != self.index:
+        state = None if request is None or request.lane != self.index else request.state
+        if request is None or state not in (RUNNING, WAITING) or (state == WAITING and isinstance(action, Preempt)):
             simulator.done(who, Done(action, ok=False, why="not running"))
             return
         if isinstance(action, Preempt):
@@ -221,44 +232,54 @@ class SimLane(Lane):
             self.preempted.clear()  # by request, not by need: others may be admitted in this iteration
             simulator.tell_preempted(self, request)
         else:
-            self.abort(request, now)
+            if state == RUNNING:
+                self.abort(request, now)
+            else:
+                self.withdraw(request)  # preempted since the abort was asked for
             simulator.cancelled(request)
         simulator.done(who, Done(action, ok=True))
 
     # -- waking a scheduler after so many iterations, or below so many blocks --------------------------------------
 
-    def wake_after(self, iterations: int) -> None:
-        """Report `Stepped` after this many more iterations."""
-        self._wake_iteration = self.it + self.passed() + iterations
+    def wake_after(self, action: WakeAfter) -> None:
+        """Report `Stepped` after so many more iterations. Raises IllegalAction if that is asked for already."""
+        if action.iterations < 1:
+            raise IllegalAction(f"{action}: iterations must be >= 1")
+        iteration = self.it + self.passed() + action.iterations
+        if iteration in self._wake_iterations:
+            raise IllegalAction(f"{action}: the same action is still in flight")
+        insort(self._wake_iterations, iteration)
         self.watched = True
         self.cut()
 
-    def wake_below(self, free_blocks: int) -> None:
-        """Report `Stepped` at the first boundary with fewer free blocks."""
-        self._wake_free_blocks = free_blocks
+    def wake_below(self, action: WakeBelow) -> None:
+        """Report `Stepped` at the first boundary with fewer free blocks. Raises IllegalAction likewise."""
+        if action.free_blocks in self._wake_free_blocks:
+            raise IllegalAction(f"{action}: the same action is still in flight")
+        insort(self._wake_free_blocks, action.free_blocks)
         self.watched = True
         self.cut()
 
     def _report_steps(self) -> None:
-        due = False
-        if self._wake_iteration is not None and self.it >= self._wake_iteration:
-            self._wake_iteration = None
-            due = True
-        if self._wake_free_blocks is not None and self.pool.free < self._wake_free_blocks:
-            self._wake_free_blocks = None
-            due = True
-        if due:
-            self.watched = self._wake_iteration is not None or self._wake_free_blocks is not None
+        iterations, blocks = self._wake_iterations, self._wake_free_blocks
+        asked = len(iterations) + len(blocks)
+        while iterations and iterations[0] <= self.it:
+            del iterations[0]
+        while blocks and blocks[-1] > self.pool.free:
+            del blocks[-1]
+        left = len(iterations) + len(blocks)
+        self.watched = left > 0
+        if left < asked:
             self.refused = False
             self.simulator.stepped(self)
 
     def _until_wake(self) -> int:
         """Return after how many iterations of the batch just formed the next `Stepped` may be due."""
         k = 1 << 60
-        if self._wake_iteration is not None:
-            k = max(1, self._wake_iteration - self.it)
-        if self._wake_free_blocks is not None:
-            spare = self.pool.free - self._wake_free_blocks
+        if self._wake_iterations:
+            k = max(1, self._wake_iterations[0] - self.it)
+        if self._wake_free_blocks:
+            spare = self.pool.free - self._wake_free_blocks[-1]
             k = min(k, 1 if spare < 0 or self.chunks else self.decodes.iterations_that_fit(self.it + 1, spare) + 2)
         return k
 

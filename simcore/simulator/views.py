@@ -25,11 +25,12 @@ LOADS: dict[str, Callable[["SimLane"], int]] = {
 class LiveRequest:
     """A `RequestView` over one row of the books."""
 
-    __slots__ = ("_request", "_simulator")
+    __slots__ = ("_oracle", "_request", "_simulator")
 
-    def __init__(self, simulator: "Simulator", request: Request) -> None:
+    def __init__(self, simulator: "Simulator", request: Request, oracle: frozenset[str]) -> None:
         self._simulator = simulator
         self._request = request
+        self._oracle = oracle
 
     @property
     def id(self) -> int:
@@ -93,7 +94,7 @@ class LiveRequest:
 
     @property
     def oracle(self) -> OracleView:
-        return Oracle(self._simulator.settings.oracle, self._request)
+        return Oracle(self._oracle, self._request)
 
     @property
     def _lane(self) -> "SimLane":
@@ -102,7 +103,7 @@ class LiveRequest:
 
 
 class Oracle:
-    """An `OracleView` that answers only what the study switched on."""
+    """An `OracleView` that answers only what the study switched on and the policy declared."""
 
     __slots__ = ("_on", "_request")
 
@@ -113,26 +114,52 @@ class Oracle:
     @property
     def output_tokens(self) -> int:
         if "output_tokens" not in self._on:
-            raise IllegalAction("oracle.output_tokens: hidden unless the study says `oracle: [output_tokens]`")
+            rule = "hidden unless the policy declares it and the study says `oracle: [output_tokens]`"
+            raise IllegalAction(f"oracle.output_tokens: {rule}")
         return self._request.output
 
 
 class LiveRequests(Mapping[int, RequestView]):
     """Live requests by id; a wrapper is made when somebody looks."""
 
-    __slots__ = ("_simulator",)
+    __slots__ = ("_oracle", "_simulator")
 
-    def __init__(self, simulator: "Simulator") -> None:
+    def __init__(self, simulator: "Simulator", oracle: frozenset[str]) -> None:
         self._simulator = simulator
+        self._oracle = oracle
 
     def __getitem__(self, request_id: int) -> RequestView:
-        return LiveRequest(self._simulator, self._simulator.live[request_id])
+        return LiveRequest(self._simulator, self._simulator.live[request_id], self._oracle)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._simulator.live)
 
     def __len__(self) -> int:
         return len(self._simulator.live)
+
+
+class LaneRequests(Mapping[int, RequestView]):
+    """Live requests of one lane by id: running, then waiting."""
+
+    __slots__ = ("_lane", "_oracle")
+
+    def __init__(self, lane: "SimLane", oracle: frozenset[str]) -> None:
+        self._lane = lane
+        self._oracle = oracle
+
+    def __getitem__(self, request_id: int) -> RequestView:
+        lane = self._lane
+        request = lane.simulator.live[request_id]
+        if request.lane != lane.index:
+            raise KeyError(request_id)
+        return LiveRequest(lane.simulator, request, self._oracle)
+
+    def __iter__(self) -> Iterator[int]:
+        yield from (request.id for request in self._lane.running)
+        yield from (request.id for request in self._lane.waiting)
+
+    def __len__(self) -> int:
+        return len(self._lane.running) + len(self._lane.waiting)
 
 
 class LiveInstance:
@@ -199,10 +226,10 @@ class LiveCluster:
 
     __slots__ = ("_seed", "_simulator", "instances", "requests")
 
-    def __init__(self, simulator: "Simulator", seed: int) -> None:
+    def __init__(self, simulator: "Simulator", seed: int, oracle: frozenset[str]) -> None:
         self._simulator = simulator
         self._seed = seed
-        self.requests = LiveRequests(simulator)
+        self.requests = LiveRequests(simulator, oracle)
         self.instances: Sequence[LiveInstance] = [LiveInstance(lane) for lane in simulator.lanes]
 
     @property
@@ -218,8 +245,8 @@ class LiveCluster:
             index = simulator.indexes[load] = Least(len(simulator.lanes))
             for lane in simulator.lanes:
                 index.set(lane.index, LOADS[load](lane))
-        elif simulator.rank >= 0 and simulator.lanes[simulator.rank].moved:
-            simulator.reindex(simulator.lanes[simulator.rank])  # it stands at a boundary, its next batch not yet formed
+        elif simulator.acting >= 0 and simulator.lanes[simulator.acting].moved:
+            simulator.reindex(simulator.lanes[simulator.acting])  # it stands at a boundary, its next batch not formed
         return index.argmin()
 
     def draw(self, *key: int) -> float:
@@ -231,9 +258,9 @@ class LiveLane:
 
     __slots__ = ("_lane", "requests")
 
-    def __init__(self, lane: "SimLane", requests: LiveRequests) -> None:
+    def __init__(self, lane: "SimLane", oracle: frozenset[str]) -> None:
         self._lane = lane
-        self.requests = requests
+        self.requests = LaneRequests(lane, oracle)
 
     @property
     def now_s(self) -> float:

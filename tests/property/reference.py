@@ -64,7 +64,7 @@ class RefInstance:
     iterations: int = 0
     numbers: int = 0
     refused: bool = False
-    wake_iteration: int | None = None
+    wake_iterations: set[int] = field(default_factory=set)
     wake_free: int | None = None
     pending: list[tuple[str, int]] = field(default_factory=list)
 
@@ -133,9 +133,8 @@ class RefInstance:
             cluster.write(self.index, log.FINISHED, request.id, request.generated)
             if cluster.rules.on_finished:
                 cluster.rules.on_finished(cluster, request)
-        due = False
-        if self.wake_iteration is not None and self.iterations >= self.wake_iteration:
-            self.wake_iteration, due = None, True
+        due = self.iterations in self.wake_iterations
+        self.wake_iterations.discard(self.iterations)
         if self.wake_free is not None and self.free < self.wake_free:
             self.wake_free, due = None, True
         if due:
@@ -259,14 +258,18 @@ class RefInstance:
 
     def carry_out(self, verb: str, number: int) -> None:
         request = self.cluster.live.get(number)
-        if request is None or request.state != "running" or request.instance != self.index:
+        if request is None or request.instance != self.index:
             return
-        if verb == "preempt":
+        if verb == "abort":
+            if request.state == "running":
+                self.leave(request)
+            else:
+                self.waiting.remove(request)
+                self.refused = False
+            self.cluster.cancel(request)
+        elif request.state == "running":
             self.evict(request)
             self.cluster.write(self.index, log.PREEMPTED, number, request.generated)
-        else:
-            self.leave(request)
-            self.cluster.cancel(request)
 
 
 class Reference:

@@ -34,6 +34,7 @@ from simcore.contract import (
     Woke,
     to_ps,
 )
+from simcore.contract import decisions as log
 from tests.property.reference import TIMERS, Reference, RefInstance, RefRequest, Rules
 
 Reading = tuple[Any, ...]
@@ -67,7 +68,10 @@ def ref_room(instance: RefInstance) -> int:
 
 
 class MostFree(Router):
-    """Scans every instance's exact free blocks in the middle of whatever it does; notes what it read."""
+    """Scans every instance's exact free blocks in the middle of whatever it does; notes what it read.
+
+    It looks at arrivals, when a request finishes, and again by a timer set for that very instant.
+    """
 
     def __init__(self, readings: list[Reading]) -> None:
         self.readings = readings
@@ -78,6 +82,10 @@ class MostFree(Router):
 
     def on_finished(self, view: ClusterView, fact: Finished) -> Actions:
         self.readings.append((fact.request, *((i.free_blocks, i.running, i.waiting) for i in view.instances)))
+        return (WakeAt(view.now_s, fact.request),)
+
+    def on_woke(self, view: ClusterView, fact: Woke) -> Actions:
+        self.readings.append((fact.key, *((i.free_blocks, i.running, i.waiting) for i in view.instances)))
         return ()
 
 
@@ -127,13 +135,14 @@ def ref_gateway(rules: Rules, readings: list[Reading], period_s: float, abort_ev
 
     def tick(cluster: Reference) -> None:
         ticks[0] += 1
-        cluster.write(-1, 9, -1, -1)
+        cluster.write(-1, log.WOKE, -1, -1)
         heads = (
             (i.free, -(-i.waiting[0].target // cluster.block_tokens) if i.waiting else 0) for i in cluster.instances
         )
         progress = [(r.id, r.state, r.generated, r.blocks) for r in cluster.live.values()]
         readings.append((cluster.now / 1e12, *heads, *progress))
         cluster.at(to_ps(cluster.now / 1e12 + period_s), TIMERS, lambda: tick(cluster))
+        least = min(cluster.instances, key=lambda i: (ref_requests(i), i.index))  # before the answer takes effect
         if abort_every and ticks[0] % abort_every == 0:
             doomed = min((r for r in cluster.live if r % 5 == 3), default=None)
             if doomed is not None:
@@ -141,7 +150,6 @@ def ref_gateway(rules: Rules, readings: list[Reading], period_s: float, abort_ev
                 cluster.abort(doomed)
         letting_go, held[:] = list(held), []
         for number in letting_go:
-            least = min(cluster.instances, key=lambda i: (ref_requests(i), i.index))
             cluster.dispatch(cluster.live[number], least.index)
 
     def hold(cluster: Reference, request: RefRequest) -> None:
@@ -195,8 +203,17 @@ def router(kind: str, seed: int, period_s: float, abort_every: int) -> tuple[Any
                 readings.append((cluster.now / 1e12, *scan(cluster)))
                 return max(cluster.instances, key=lambda i: (i.free, -i.index)).index
 
+            def look(cluster: Reference, request: RefRequest) -> None:
+                readings.append((request.id, *scan(cluster)))
+                at = max(to_ps(cluster.now / 1e12), cluster.now)
+                cluster.at(at, TIMERS, lambda: look_again(cluster, request))
+
+            def look_again(cluster: Reference, request: RefRequest) -> None:
+                cluster.write(-1, log.WOKE, -1, -1)
+                readings.append((request.id, *scan(cluster)))
+
             rules.route = choose
-            rules.on_finished = lambda cluster, request: readings.append((request.id, *scan(cluster)))
+            rules.on_finished = look
 
         return MostFree, complete
     assert kind == "gateway"
@@ -247,7 +264,7 @@ class Meddler(VllmV1):
 
     def __init__(self, *, every: int, below: int, **limits: Any) -> None:
         super().__init__(**limits)
-        self.every, self.below = every, below
+        self.every, self.below, self.due = every, below, every
 
     def on_start(self, view: LaneView) -> Actions:
         return (WakeAfter(self.every), WakeBelow(self.below))
@@ -255,8 +272,11 @@ class Meddler(VllmV1):
     def on_stepped(self, view: LaneView, fact: Stepped) -> Actions:
         if len(view.running) >= 2:
             yield Preempt(view.running[-1])
-        yield WakeAfter(self.every)
-        yield WakeBelow(self.below)
+        if fact.iteration >= self.due:
+            self.due = fact.iteration + self.every
+            yield WakeAfter(self.every)
+        if view.free_blocks < self.below:
+            yield WakeBelow(self.below)
 
 
 class PrefillOrDecode(VllmV1):
@@ -265,6 +285,8 @@ class PrefillOrDecode(VllmV1):
     A decode that cannot take its next block sits out, and when few blocks are free the newest is preempted. New
     requests start only where that would not follow at once: else one request starts over and over.
     """
+
+    armed = 0
 
     def batch(self, view: LaneView) -> Batch:
         requests = view.requests
@@ -300,10 +322,14 @@ class PrefillOrDecode(VllmV1):
         return Batch(able, ())
 
     def on_arrived(self, view: LaneView, fact: Arrived) -> Actions:
-        return (WakeAfter(1),)
+        if self.armed != view.iteration + 1:
+            self.armed = view.iteration + 1
+            yield WakeAfter(1)
 
     def on_stepped(self, view: LaneView, fact: Stepped) -> Actions:
-        yield WakeAfter(1)
+        if self.armed <= fact.iteration:
+            self.armed = fact.iteration + 1
+            yield WakeAfter(1)
         if len(view.running) >= 2 and view.free_blocks < 2 * len(view.running):
             yield Preempt(view.running[-1])
 
@@ -353,7 +379,7 @@ def scheduler(kind: str, limits: dict[str, Any], every: int, below: int) -> tupl
         rules.batch = ref_prefill_or_decode(rules.budget, rules.max_seqs)
 
         def wake_next(instance: RefInstance) -> None:
-            instance.wake_iteration = instance.iterations + 1
+            instance.wake_iterations.add(instance.iterations + 1)
 
         def thin_out(instance: RefInstance) -> None:
             crowded = len(instance.running) >= 2 and instance.free < 2 * len(instance.running)
@@ -367,8 +393,10 @@ def scheduler(kind: str, limits: dict[str, Any], every: int, below: int) -> tupl
     assert kind == "meddler"
 
     def arm(instance: RefInstance) -> None:
-        instance.wake_iteration = instance.iterations + every
-        instance.wake_free = below
+        if not instance.wake_iterations:
+            instance.wake_iterations.add(instance.iterations + every)
+        if instance.wake_free is None:
+            instance.wake_free = below
 
     def stepped(instance: RefInstance) -> None:
         if len(instance.running) >= 2:

@@ -146,7 +146,7 @@ def test_a_scheduler_touches_only_its_own_lane():
     def on_arrived(self, view, fact):
         return (Preempt(0),) if view.instance == 1 else ()
 
-    with pytest.raises(IllegalAction, match="must be on instance 1, is on 0"):
+    with pytest.raises(IllegalAction, match="must be running on instance 1"):
         run([(0, 8, 20), (ONE_STEP, 8, 20)], instances=2, make_scheduler=scheduler(on_arrived=on_arrived))
 
 
