@@ -87,7 +87,8 @@ def _dispatch(simulator: "Simulator", action: Dispatch) -> None:
     lane.submit(request)
     if simulator.indexes:
         simulator.reindex(lane)
-    simulator.messenger.tell_scheduler(lane, "on_arrived", Arrived(request.id))
+    if simulator.tell_dispatches:
+        simulator.messenger.tell_scheduler(lane, "on_arrived", Arrived(request.id))
 
 
 def _unrouted(simulator: "Simulator", action: Dispatch | Reject) -> Request:

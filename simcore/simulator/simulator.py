@@ -73,6 +73,7 @@ class Simulator:
         self.lane_views = [LiveLane(lane, settings.oracle & lane.scheduler.oracle) for lane in self.lanes]
         self.messenger = Messenger(self)
         self.log_decisions = settings.record_decisions
+        self.tell_dispatches = "on_arrived" in self.messenger.schedulers_hear
         self.tell_firsts = self.log_decisions or self.messenger.hears("on_first_token")
         self.tell_finishes = self.log_decisions or self.messenger.hears("on_finished")
         self.keep_spans = keep_spans
@@ -264,6 +265,7 @@ class Simulator:
 
     def reindex(self, lane: SimLane) -> None:
         """Bring the indexes up to date after the queue or the batch of `lane` changed."""
+        lane.moved = False
         for load, index in self.indexes.items():
             index.set(lane.index, LOADS[load](lane))
 

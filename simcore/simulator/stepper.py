@@ -213,10 +213,8 @@ class SimLane(Lane):
             alarm.set(k * first + increment * (k * (k - 1) >> 1))
         else:
             self.alarm = None
-        if self.moved:
-            self.moved = False
-            if simulator.indexes:
-                simulator.reindex(self)
+        if simulator.indexes and self.moved:
+            simulator.reindex(self)
         if self.preempted or simulator.log_decisions:
             simulator.scheduled(self)
 

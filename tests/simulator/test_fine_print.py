@@ -1,5 +1,7 @@
 """The fine print of the contract: simultaneous events, actions in flight, who is told and who may."""
 
+from typing import Any
+
 import pytest
 
 from policies.vllm_v1 import VllmV1
@@ -231,7 +233,7 @@ def test_a_scheduler_is_not_blamed_for_an_action_of_the_router_it_cannot_see():
 @pytest.mark.parametrize("at_s", [0.001, 0.035])
 def test_whoever_aborts_is_told_the_outcome_once(at_s):
     """Waiting (nothing runs it: the lane is full) or running: the same answer, to the router that asked."""
-    told: list[object] = []
+    told: list[Any] = []
 
     def on_done(self, view, fact):
         told.append(fact)
@@ -250,7 +252,7 @@ def test_whoever_aborts_is_told_the_outcome_once(at_s):
 
 
 def test_a_scheduler_is_not_told_the_outcome_of_what_the_router_asked():
-    told: list[object] = []
+    told: list[Any] = []
     local = scheduler(on_done=noting(told, lambda fact: fact))
     kinds = router(on_arrived=by_id, on_start=lambda s, v: (WakeAt(0.035, 0),), on_woke=lambda s, v, f: (Abort(0),))
     run([(0, 8, 20)], make_router=kinds, make_scheduler=local)
@@ -258,7 +260,7 @@ def test_a_scheduler_is_not_told_the_outcome_of_what_the_router_asked():
 
 
 def test_a_router_learns_that_a_scheduler_stopped_a_request():
-    told: list[object] = []
+    told: list[Any] = []
     kinds = router(on_arrived=by_id, on_cancelled=noting(told, lambda fact: fact.request))
     local = scheduler(on_start=lambda s, v: (WakeAt(0.035, 0),), on_woke=lambda s, v, f: (Abort(0),))
     run([(0, 8, 20)], make_router=kinds, make_scheduler=local)
@@ -284,7 +286,7 @@ def test_an_oracle_answers_only_a_policy_that_declares_it():
 
 
 def test_a_second_wake_after_does_not_drop_the_first_in_silence():
-    told: list[object] = []
+    told: list[Any] = []
 
     def on_start(self, view):
         return (WakeAfter(2), WakeAfter(6))
@@ -370,7 +372,7 @@ def test_a_chain_of_rejections_is_no_deeper_than_one():
 
 
 def test_a_hook_that_is_not_overridden_is_never_called(monkeypatch):
-    called: list[object] = []
+    called: list[Any] = []
     for hook in ("on_done", "on_stepped", "on_woke", "on_start"):
         monkeypatch.setattr(Scheduler, hook, noting(called, lambda *fact, h=hook: h))
     local = scheduler(on_arrived=lambda s, v, f: (WakeAfter(1), WakeAt(0.02, 0), Preempt(0)) if f.request else ())
