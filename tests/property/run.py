@@ -21,8 +21,8 @@ def run(first: int, last: int) -> tuple[Counter[str], list[str]]:
     for seed in range(first, last):
         try:
             outcome = check(seed)
-        except AssertionError as error:
-            failures.append(f"{error}\n  repeat: python -m tests.property.run --n 1 --first {seed}")
+        except Exception as error:  # whatever goes wrong, the seed is what repeats it
+            failures.append(f"{type(error).__name__}: {error}\n  repeat: python -m tests.property.run --n 1 --first {seed}")
             continue
         totals.update({name: getattr(outcome, name) for name in FIELDS})
         totals["runs that preempted"] += outcome.preemptions > 0

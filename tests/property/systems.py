@@ -100,6 +100,7 @@ class Gateway(Router):
     def __init__(self, readings: list[Reading], period_s: float, abort_every: int) -> None:
         self.readings, self.period_s, self.abort_every = readings, period_s, abort_every
         self.held: list[int] = []
+        self.doomed: set[int] = set()
         self.ticks = 0
 
     def on_start(self, view: ClusterView) -> Actions:
@@ -120,8 +121,9 @@ class Gateway(Router):
         self.readings.append((view.now_s, *((i.free_blocks, i.head_blocks) for i in view.instances), *progress))
         yield WakeAt(view.now_s + self.period_s, "tick")
         if self.abort_every and self.ticks % self.abort_every == 0:
-            doomed = min((r for r in view.requests if r % 5 == 3), default=None)
+            doomed = min((r for r in view.requests if r % 5 == 3 and r not in self.doomed), default=None)
             if doomed is not None:
+                self.doomed.add(doomed)
                 self.held = [r for r in self.held if r != doomed]
                 yield Abort(doomed)
         held, self.held = self.held, []
@@ -131,6 +133,7 @@ class Gateway(Router):
 
 def ref_gateway(rules: Rules, readings: list[Reading], period_s: float, abort_every: int) -> None:
     held: list[int] = []
+    asked: set[int] = set()
     ticks = [0]
 
     def tick(cluster: Reference) -> None:
@@ -144,8 +147,9 @@ def ref_gateway(rules: Rules, readings: list[Reading], period_s: float, abort_ev
         cluster.at(to_ps(cluster.now / 1e12 + period_s), TIMERS, lambda: tick(cluster))
         least = min(cluster.instances, key=lambda i: (ref_requests(i), i.index))  # before the answer takes effect
         if abort_every and ticks[0] % abort_every == 0:
-            doomed = min((r for r in cluster.live if r % 5 == 3), default=None)
+            doomed = min((r for r in cluster.live if r % 5 == 3 and r not in asked), default=None)
             if doomed is not None:
+                asked.add(doomed)
                 held[:] = [r for r in held if r != doomed]
                 cluster.abort(doomed)
         letting_go, held[:] = list(held), []
