@@ -22,7 +22,8 @@ def run(first: int, last: int) -> tuple[Counter[str], list[str]]:
         try:
             outcome = check(seed)
         except Exception as error:  # whatever goes wrong, the seed is what repeats it
-            failures.append(f"{type(error).__name__}: {error}\n  repeat: python -m tests.property.run --n 1 --first {seed}")
+            repeat = f"python -m tests.property.run --n 1 --first {seed}"
+            failures.append(f"{type(error).__name__}: {error}\n  repeat: {repeat}")
             continue
         totals.update({name: getattr(outcome, name) for name in FIELDS})
         totals["runs that preempted"] += outcome.preemptions > 0
