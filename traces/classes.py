@@ -1,4 +1,4 @@
-"""Classes: whose requests they are. Any workload, its requests shared out among classes with priorities."""
+"""Classes: whose requests they are. Any traffic, its requests shared out among classes with priorities."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -6,9 +6,11 @@ from itertools import accumulate
 
 import numpy as np
 
-from simcore.contract.traffic import Arrivals, Workload
+from simcore.contract.traffic import Arrivals
 from traces.draws import BLOCK, blocks
 from traces.parameters import Parameters, raise_if_any
+from traces.replay import Replay
+from traces.synthetic import Synthetic
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,16 @@ def request_classes(given: Mapping[str, object]) -> tuple[RequestClass, ...]:
 class Classified:
     """A workload with classes: request i's class depends on (seed, replication, i) and the shares alone."""
 
-    def __init__(self, workload: Workload, classes: tuple[RequestClass, ...], seed: int, replication: int) -> None:
+    def __init__(
+        self, workload: Replay | Synthetic, classes: tuple[RequestClass, ...], seed: int, replication: int
+    ) -> None:
         self._workload = workload
         self._seed = seed
         self._replication = replication
         self.name = workload.name
         self.source = workload.source
         self.rate = workload.rate
+        self.requests = workload.requests
         self.classes = tuple(each.name for each in classes)
         self.priorities = tuple(each.priority for each in classes)
         total = sum(each.share for each in classes)

@@ -47,7 +47,7 @@ def instant(text: str, unit: TimeUnit) -> Instant:
         return int(when.timestamp()), int((fraction or "").ljust(12, "0"))
     if _NUMBER.fullmatch(text):
         return instant_of(Decimal(text), unit)
-    raise ValueError("must be a date like 2023-11-16 18:15:46.6805900, or a number >= 0")
+    raise ValueError("must be a date like 2023-11-16 18:15:46.6805900, or a number >= 0 and below 1e+14")
 
 
 def instant_of(value: int | Decimal, unit: TimeUnit) -> Instant:

@@ -5,6 +5,7 @@ python -m traces.fit TRACE --against NAME   the goodness of fit of the catalogue
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,12 +129,14 @@ def main() -> None:
     parser.add_argument("trace", type=Path)
     parser.add_argument("--against", metavar="NAME")
     asked = parser.parse_args()
-    trace = open_trace(Path.cwd() / asked.trace)
+    try:
+        trace = open_trace(Path.cwd() / asked.trace)
+        against = open_trace(asked.against, requests=_DRAWN) if asked.against else None
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
     assert isinstance(trace, Replay)
-    if asked.against:
-        print(Fit.between(trace, open_trace(asked.against, requests=_DRAWN)))
-    else:
-        print(entry(trace))
+    print(Fit.between(trace, against) if against else entry(trace))
 
 
 if __name__ == "__main__":

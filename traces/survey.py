@@ -22,7 +22,7 @@ KEPT_ROWS = 500_000
 """12 MB of columns. Longer traces are read again from the file each time."""
 
 FASTEST_PER_S, SLOWEST_PER_S = 1000.0, 0.01
-"""Mean rates outside are taken for a wrong unit, unless the user names the unit."""
+"""Mean rates outside are taken for a wrong unit."""
 _TELLING_ROWS = 100
 _THIS_CENTURY_S = range(10**9, 5 * 10**9)
 
@@ -102,8 +102,8 @@ def _survey(
         output_tokens,
         tuple(kept) if kept is not None else None,
     )
-    if time_unit is None and reader.first_second not in _THIS_CENTURY_S:
-        _check_unit(found)
+    if reader.first_second not in _THIS_CENTURY_S:
+        _check_unit(found, time_unit)
     return found
 
 
@@ -113,18 +113,31 @@ def _frozen(piece: Arrivals) -> Arrivals:
     return piece
 
 
-def _check_unit(found: Survey) -> None:
-    """Raise TraceError if the mean rate says that times are in another unit. A date of this century is sure."""
-    if found.requests < _TELLING_ROWS or SLOWEST_PER_S <= found.rate <= FASTEST_PER_S:
-        return
-    unit = found.time_unit
+def _check_unit(found: Survey, asked: TimeUnit | None) -> None:
+    """Raise TraceError if the mean rate says that times are in another unit. A date of this century is sure.
+
+    The format's own unit is believed when asked for; another one is not, where it makes a true rate untrue.
+    """
+    unit, own = found.time_unit, found.format.time_unit
     other: TimeUnit = "s" if unit == "ms" else "ms"
     other_rate = found.rate * (1e-3 if unit == "ms" else 1e3)
+    if found.requests < _TELLING_ROWS or _may_be_true(found.rate):
+        return
+    if asked == own or (asked is not None and not _may_be_true(other_rate)):
+        return
+    whose = f"the unit of {found.format.name} files"
+    if asked is None:
+        read_as, advice = f", {whose}", f"Say which it is: time_unit: {other}, or time_unit: {unit} to keep it"
+    else:
+        read_as, advice = " as time_unit says", f"Leave time_unit out: {UNIT_NAMES[own]} are {whose}"
     raise TraceError(
         [
-            f"{found.path}:1:1: wrong time unit? Read as {UNIT_NAMES[unit]}, the unit of {found.format.name} files, "
+            f"{found.path}:1:1: wrong time unit? Read as {UNIT_NAMES[unit]}{read_as}, "
             f"{found.requests:,} requests arrive in {found.span_ps / PS_PER_S:g} s: {found.rate:,.4g} req/s on average "
-            f"({other_rate:,.4g} req/s if they are {UNIT_NAMES[other]}). "
-            f"Say which it is: time_unit: {other}, or time_unit: {unit} to keep it"
+            f"({other_rate:,.4g} req/s if they are {UNIT_NAMES[other]}). {advice}"
         ]
     )
+
+
+def _may_be_true(rate: float) -> bool:
+    return SLOWEST_PER_S <= rate <= FASTEST_PER_S

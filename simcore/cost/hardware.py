@@ -91,7 +91,7 @@ def load_hardware(name_or_path: str) -> Hardware:
             problems.append(problem)
         values[key], sources[key] = (int(value) if quantity.type is int else value), source
     if problems:
-        raise ValueError("; ".join(f"{where}: {problem}" for problem in problems))
+        raise ValueError("\n".join(f"{where}: {problem}" for problem in problems))
     error = str(content.get("error", "not measured"))
     return Hardware(name=str(content.get("name", name)), sources=sources, error=error, **values)
 
@@ -103,10 +103,14 @@ def hardware_names() -> tuple[str, ...]:
 
 def _mapping(where: str, text: str) -> dict[Any, Any]:
     from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
         content = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
+        raise ValueError(f"{place}: must be YAML: {error.problem}") from None
     except YAMLError as error:
         raise ValueError(f"{where}: must be YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):

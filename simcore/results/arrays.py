@@ -49,12 +49,12 @@ def numbers(chunked: Any) -> NDArray[Any]:
     return np.concatenate([_numbers(chunk) for chunk in chunked.chunks])
 
 
-def equals(chunked: Any, text: str) -> Known:
-    """Return where a dictionary column is `text`."""
+def codes(chunked: Any, texts: Sequence[str]) -> NDArray[np.int64]:
+    """Return the index in `texts` of each text of a dictionary column."""
     found = []
     for chunk in chunked.chunks:
-        texts = chunk.dictionary.to_pylist()
-        found.append(np.isin(_values(chunk.indices, np.int32), [i for i, other in enumerate(texts) if other == text]))
+        places = np.array([texts.index(text) for text in chunk.dictionary.to_pylist()], np.int64)
+        found.append(places[_values(chunk.indices, np.int32)])
     return np.concatenate(found)
 
 

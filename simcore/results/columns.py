@@ -1,6 +1,7 @@
 """Request columns: the requests of one cell that count, a few columns and a row group at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.contract import to_ps
-from simcore.results.arrays import equals, numbers
-from simcore.results.parquet import row_count, row_groups
-from simcore.results.schema import State
+from simcore.results.arrays import codes, numbers
+from simcore.results.parquet import ROW_GROUP, row_count, row_groups
+from simcore.results.schema import STATES, State
 
 Values = NDArray[Any]
 
@@ -31,25 +32,34 @@ class WarmUp:
 
 
 class RequestColumns:
-    """Reads `requests.parquet` of a cell. Requests of the warm-up are left out everywhere."""
+    """Reads `requests.parquet` of a cell. Requests of the warm-up are left out everywhere.
+
+    A column of a file of one row group is read once and kept.
+    """
 
     def __init__(self, directory: Path, warm_up: WarmUp) -> None:
         self._path = directory / "requests.parquet"
         self._warm_up = warm_up
+        self._kept: dict[str, Values] | None = {} if row_count(self._path) <= ROW_GROUP else None
+
+    def with_warm_up(self) -> "RequestColumns":
+        """Return the same requests and those of the warm-up."""
+        whole = copy(self)
+        whole._warm_up = WarmUp()
+        return whole
 
     def pieces(self, *names: str, state: State | None = "finished") -> Iterator[list[Values]]:
         """Yield the columns `names` of the requests in `state` (None: any), a row group at a time.
 
         A null is -1 in a column of integers and NaN in a column of floats.
         """
-        filters = ["state", "arrival_ps", "request"]
-        for table in row_groups(self._path, list(dict.fromkeys([*names, *filters]))):
-            kept = numbers(table.column("arrival_ps")) >= to_ps(self._warm_up.seconds)
-            kept &= numbers(table.column("request")) >= self._warm_up.requests
+        for columns in self._read(dict.fromkeys([*names, "state", "arrival_ps", "request"])):
+            counted = columns["arrival_ps"] >= to_ps(self._warm_up.seconds)
+            counted &= columns["request"] >= self._warm_up.requests
             if state is not None:
-                kept &= equals(table.column("state"), state)
-            if kept.any():
-                yield [numbers(table.column(name))[kept] for name in names]
+                counted &= columns["state"] == STATES.index(state)
+            if counted.any():
+                yield [columns[name][counted] for name in names]
 
     def seconds(self, name: str) -> NDArray[np.float64]:
         """Return one column of floats of all finished requests, nulls left out; a fresh array."""
@@ -60,3 +70,21 @@ class RequestColumns:
             values[filled : filled + len(known)] = known
             filled += len(known)
         return values[:filled]
+
+    def _read(self, names: Iterable[str]) -> Iterator[Mapping[str, Values]]:
+        """Yield columns by name, at least `names`, a row group at a time; states as indices into `STATES`."""
+        if self._kept is None:
+            yield from map(_decoded, row_groups(self._path, list(names)))
+            return
+        missing = [name for name in names if name not in self._kept]
+        for table in row_groups(self._path, missing) if missing else ():
+            self._kept |= _decoded(table)
+        if self._kept:
+            yield self._kept
+
+
+def _decoded(table: Any) -> dict[str, Values]:
+    return {
+        name: codes(table.column(name), STATES) if name == "state" else numbers(table.column(name))
+        for name in table.column_names
+    }

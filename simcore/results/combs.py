@@ -9,6 +9,19 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
+FEW = 1 << 12
+"""So many teeth are sorted rather than bisected."""
+
+
+def counters(lengths: Ints) -> Ints:
+    """Return 0, 1, …, length - 1 for each length, end to end.
+
+    >>> counters(np.array([2, 3])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    ends = np.cumsum(lengths)
+    return np.arange(int(lengths.sum()), dtype=np.int64) - np.repeat(ends - lengths, lengths)
+
 
 @dataclass(frozen=True, slots=True)
 class Combs:
@@ -77,7 +90,7 @@ class Combs:
         [10, 12, 14]
         """
         combs = self
-        while True:
+        while int(combs.length.sum()) > FEW:
             low = int(combs.first.min())
             high = int(combs._last().max())
             if low == high:
@@ -89,9 +102,17 @@ class Combs:
                 combs = upper
             else:
                 combs = combs.split(low, middle)[1]
+        values, weights = combs._teeth()
+        order = np.argsort(values)
+        return int(values[order][np.searchsorted(np.cumsum(weights[order]), rank, side="right")])
 
     def _last(self) -> Ints:
         return self.first + (self.length - 1) * self.increment
+
+    def _teeth(self) -> tuple[Ints, Ints]:
+        """Return every value once, in no order, and the weight of each."""
+        values = np.repeat(self.first, self.length) + counters(self.length) * np.repeat(self.increment, self.length)
+        return values, np.repeat(self.weight, self.length)
 
     def _teeth_below(self, value: int) -> Ints:
         """Return per row how many of its teeth are smaller than `value`."""

@@ -58,7 +58,7 @@ def cell_metrics(directory: Path, slo: Mapping[str, float], warm_up: WarmUp) -> 
     metrics |= _keys("itl", itl.mean_ms, itl.percentiles_ms[50.0], itl.std_ms, tail)
     for name in ("e2el", "queue"):
         metrics |= _statistics(name, columns.seconds(f"{name}_s"), percentiles)
-    return metrics, _state(RequestColumns(directory, WarmUp()), (totals.first_ps, totals.last_arrival_ps))
+    return metrics, _state(columns.with_warm_up(), (totals.first_ps, totals.last_arrival_ps))
 
 
 class _Totals:

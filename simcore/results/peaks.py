@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.contract import PS_PER_S
+from simcore.results.combs import counters
 
 Ints = NDArray[np.int64]
 
@@ -61,7 +62,7 @@ class TokenSeconds:
             # One row per second that a step touches; what ends before a second's end, less what ended before it.
             seconds = last_second[index] - first_second[index] + 1
             step = np.repeat(index, seconds)
-            second = first_second[step] + _counters(seconds)
+            second = first_second[step] + counters(seconds)
             ended = _ended_before((second + 1) * PS_PER_S - begin[step], first[step], increment[step], iterations[step])
             before = np.concatenate(([0], ended[:-1]))
             before[np.concatenate(([0], np.cumsum(seconds)[:-1]))] = 0
@@ -79,16 +80,6 @@ class TokenSeconds:
 def _pieces(index: Ints) -> Iterator[Ints]:
     for begin in range(0, len(index), 4096):
         yield index[begin : begin + 4096]
-
-
-def _counters(lengths: Ints) -> Ints:
-    """Return 0, 1, …, length - 1 for each length, end to end.
-
-    >>> _counters(np.array([2, 3])).tolist()
-    [0, 1, 0, 1, 2]
-    """
-    ends = np.cumsum(lengths)
-    return np.arange(int(ends[-1]), dtype=np.int64) - np.repeat(ends - lengths, lengths)
 
 
 def _ended_before(elapsed: Ints, first: Ints, increment: Ints, iterations: Ints) -> Ints:

@@ -37,10 +37,14 @@ def print_summary(summary: Mapping[str, Any], console: "Console | None" = None) 
     if len(runs) == 1:
         console.print(vllm_block(runs[0]["metrics"], runs[0]["point"].get(RATE)), highlight=False)
         console.print(f"state: {_state(runs)}", highlight=False)
+        for line in _losses(runs):
+            console.print(line, style="yellow", highlight=False, soft_wrap=True)
         return
     console.print(_table(runs))
     for line in _legend(runs):
         console.print(line, style="dim", highlight=False)
+    for line in _losses(runs):
+        console.print(line, style="yellow", highlight=False, soft_wrap=True)
     console.print()
     for line in verdicts(summary):
         console.print(line, highlight=False, soft_wrap=True)
@@ -152,6 +156,18 @@ def _legend(runs: Sequence[Run]) -> Iterator[str]:
         yield f"second line: difference to {first}, seed by seed; {certainty}"
 
 
+def _losses(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield a line per system and point where requests did not finish: latencies are those of the others."""
+    for ours in grouped(runs).values():
+        metrics = [run["metrics"] for run in ours]
+        arrived = sum(each["arrived"] for each in metrics)
+        lost = {state: sum(each[state] for each in metrics) for state in ("rejected", "cancelled", "unfinished")}
+        said = [f"{count} {state}" for state, count in lost.items() if count]
+        if said or not arrived:
+            where = "".join(f" at {key.rsplit('.', 1)[-1]} {_plain(value)}" for key, value in ours[0]["point"].items())
+            yield f"{ours[0]['system']}{where}: of {arrived} requests {', '.join(said) or 'none counts'}"
+
+
 # -- the verdict --------------------------------------------------------------------------------------------
 
 
@@ -215,8 +231,9 @@ def vllm_block(metrics: Mapping[str, Any], request_rate: float | None = None) ->
     lines = [f"{' Serving Benchmark Result ':=^50}"]
     lines += [f"{label:<40} {values[key]:<10{form}}" for label, key, form in _BLOCK if values[key] is not None]
     for name, heading in _BLOCK_LATENCIES:
-        lines.append(f"{heading:-^50}")
-        for key in (key for key in metrics if key.endswith(f"_{name}_ms") and metrics[key] is not None):
+        known = [key for key in metrics if key.endswith(f"_{name}_ms") and metrics[key] is not None]
+        lines += [f"{heading:-^50}"] if known else []
+        for key in known:
             statistic = key.split("_", 1)[0].capitalize()
             lines.append(f"{f'{statistic} {name.upper()} (ms):':<40} {metrics[key]:<10.2f}")
     return "\n".join([*(line.rstrip() for line in lines), "=" * 50])

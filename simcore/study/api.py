@@ -6,7 +6,7 @@ from typing import Any
 
 from simcore.study.document import Document
 from simcore.study.errors import Problem, StudyError
-from simcore.study.folder import default_out, prepare, runs_root
+from simcore.study.folder import default_out, prepare, runs_root, writing
 from simcore.study.load import parse_value, read
 from simcore.study.plan import Cell, Options, plan
 from simcore.study.report import write_report
@@ -97,7 +97,8 @@ class Study:
         folder = Path(out) if out is not None else default_out(root, resolved.spec.study)
         prepare(folder)
         finished = run_cells(cells, root, jobs=jobs, engine=engine, quiet=quiet)
-        write_report(folder, resolved, cells, finished, plots=plots, command=command)
+        with writing(folder):
+            write_report(folder, resolved, cells, finished, plots=plots, command=command)
         failures = tuple(finished.failures.values())
         if not finished.directories:
             raise CellsFailed(folder, failures)

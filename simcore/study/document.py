@@ -59,6 +59,7 @@ class Document:
         path: Path = ()
         for step in steps[:-1]:
             here, path = _enter(here, path, step, key_place or place)
+            keys.setdefault(path, key_place or place)
         last: Any = _index(here, path, steps[-1], key_place or place)
         here[last] = deepcopy(value)
         path = (*path, last)

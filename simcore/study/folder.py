@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,11 +31,11 @@ def default_out(root: Path, study: str) -> Path:
 
 def prepare(out: Path) -> None:
     """Make `out` an empty result folder. Raises StudyError if that cannot or should not be done."""
-    if out.exists() and not out.is_dir():
-        raise StudyError([Problem(str(out), "", "a file is in the way of the result folder")])
-    if out.is_dir() and any(out.iterdir()) and not (out / RESOLVED).is_file():
-        raise StudyError([Problem(str(out), "", OTHER_FILES)])
-    try:
+    with writing(out):
+        if out.exists() and not out.is_dir():
+            raise StudyError([Problem(str(out), "", "a file is in the way of the result folder")])
+        if out.is_dir() and any(out.iterdir()) and not (out / RESOLVED).is_file():
+            raise StudyError([Problem(str(out), "", OTHER_FILES)])
         out.mkdir(parents=True, exist_ok=True)
         for pattern in WRITTEN:
             for old in out.glob(pattern):
@@ -42,8 +44,15 @@ def prepare(out: Path) -> None:
                 else:
                     old.unlink()
         (out / RESOLVED).touch()
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Turn what the file system refuses (permission, a full disk) into a StudyError about `out`."""
+    try:
+        yield
     except OSError as error:
-        raise StudyError([Problem(str(out), "", f"cannot be written: {error.strerror}")]) from None
+        raise StudyError([Problem(str(out), "", f"cannot be written: {error.strerror or error}")]) from None
 
 
 def resolved_text(resolved: Resolved) -> str:

@@ -1,10 +1,13 @@
 """Load: the text of a YAML 1.2 file as a document, each value with the line and column it was written at."""
 
+from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
 
 from simcore.study.document import Document
 from simcore.study.errors import Path, Problem, StudyError, dotted, nearest, shown
+
+REPEATED = "key is written twice"
 
 
 def read(path: FilePath | str) -> Document:
@@ -24,11 +27,9 @@ def parse(text: str, name: str, folder: FilePath) -> Document:
     reader = _Reader(name)
     try:
         loaded = _load(text)
-    except DuplicateKeyError as error:
-        # Only the message of ruamel.yaml knows the key.
-        key = str(error.problem).split('"')[1]
-        place = reader.place((error.problem_mark.line, error.problem_mark.column))
-        reader.problems.append(Problem(place, key, "key is written twice"))
+    except DuplicateKeyError:
+        for mark, path in _repeated(_yaml().compose(text), (), ()):
+            reader.problems.append(Problem(reader.place(mark), dotted(path), REPEATED))
         loaded = _load(text, allow_duplicate_keys=True)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -120,8 +121,29 @@ def _text(file: FilePath, name: str) -> str:
 
 
 def _load(text: str, *, allow_duplicate_keys: bool = False) -> Any:
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="rt", pure=True)
+    yaml = _yaml()
     yaml.allow_duplicate_keys = allow_duplicate_keys
     return yaml.load(text)
+
+
+def _yaml() -> Any:
+    from ruamel.yaml import YAML
+
+    return YAML(typ="rt", pure=True)
+
+
+def _repeated(node: Any, path: Path, above: tuple[Any, ...]) -> Iterator[tuple[tuple[int, int], Path]]:
+    """Yield (line, column) from 0 and path of each key that its mapping had before; `above` are the nodes around."""
+    if any(node is outer for outer in above):
+        return
+    if node.id == "sequence":
+        for index, item in enumerate(node.value):
+            yield from _repeated(item, (*path, index), (*above, node))
+    elif node.id == "mapping":
+        met = set()
+        for key, value in node.value:
+            here = (*path, str(key.value))
+            if here in met:
+                yield (key.start_mark.line, key.start_mark.column), here
+            met.add(here)
+            yield from _repeated(value, here, (*above, node))

@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import import_module
 from itertools import product
+from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
 from simcore import __version__
 from simcore.cost import Hardware, ModelSpec
 from simcore.study.document import Document
-from simcore.study.errors import Problem, StudyError
+from simcore.study.errors import Problem, StudyError, shown
 from simcore.study.registry import source_file
 from simcore.study.resolve import ChosenPolicy, Resolved, System, resolve
 from simcore.study.schema import StudySpec
@@ -38,10 +39,11 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class PolicyUse:
-    """A policy by a reference that works in any process on this machine, its arguments, and a hash of its source."""
+    """A policy by a reference that works in any process on this machine, its arguments, its file and its hash."""
 
     reference: str
     arguments: Mapping[str, Any]
+    file: FilePath
     source: str
 
 
@@ -116,9 +118,13 @@ def sweep_points(document: Document, problems: list[Problem]) -> Iterator[tuple[
         if key in FIXED or key.partition(".")[0] in ("sweep", "seeds"):
             problems.append(document.problem(("sweep", key), f"'{key}' cannot be swept", at_key=True))
             return
-    points = 1
-    for values in sweep.values():
-        points *= len(values)
+    for key, values in sweep.items():
+        for index, value in enumerate(values):
+            # To Python, true is 1.
+            same_kind = [each for each in values[:index] if isinstance(each, bool) == isinstance(value, bool)]
+            if value in same_kind:
+                problems.append(document.problem(("sweep", key, index), f"names {shown(value)} twice"))
+    points = prod(map(len, sweep.values()))
     if points > POINTS_MAX:
         problems.append(document.problem(("sweep",), f"has {points} points; at most {POINTS_MAX} make a study"))
         return
@@ -180,7 +186,7 @@ def policy_use(chosen: ChosenPolicy) -> PolicyUse:
     """Return a policy with a hash of the files that define it and its base classes."""
     sources = b"".join(source_file(kind).read_bytes() for kind in chosen.policy.__mro__[:-1])
     digest = hashlib.blake2b(sources, digest_size=16).hexdigest()
-    return PolicyUse(chosen.reference, dict(chosen.arguments), digest)
+    return PolicyUse(chosen.reference, dict(chosen.arguments), source_file(chosen.policy), digest)
 
 
 def content_hash(content: Mapping[str, Any]) -> str:

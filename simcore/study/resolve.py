@@ -151,13 +151,14 @@ class _Resolver:
         drawn = {key: getattr(workload, key) for key in DRAWN}
         if workload.trace is None:
             if not any(drawn.values()):
-                self.wrong(("workload",), f"names a trace, or {', '.join(DRAWN)}; got neither")
+                if "workload.trace" not in self.reported:
+                    self.wrong(("workload",), f"names a trace, or {', '.join(DRAWN)}; got neither")
                 return None
             missing = [key for key, value in {**drawn, "requests": workload.requests}.items() if value is None]
             for key in missing:
                 self.wrong(("workload", key), "is missing")
             if not missing:
-                self.attempt(("workload",), lambda: open_workload(self.spec, None, 0))
+                self.traffic(None)
             return None
         for key in [key for key, value in drawn.items() if value is not None]:
             self.wrong(("workload", key), "a trace brings its own; leave one of the two out")
@@ -167,7 +168,7 @@ class _Resolver:
         at: Path = ("workload", "trace")
         known = known_traces()
         if name in known:
-            self.attempt(("workload",), lambda: open_workload(self.spec, None, 0))
+            self.traffic(None)
             return None
         file = locate(name, self.document)
         if file is not None and file.is_file():
@@ -186,9 +187,23 @@ class _Resolver:
         from traces import TraceError
 
         try:
-            self.attempt(("workload",), lambda: open_workload(self.spec, file, 0))
+            self.traffic(file)
         except TraceError as error:
             self.problems += [Problem("", "", problem) for problem in error.problems]
+
+    def traffic(self, file: FilePath | None) -> None:
+        """Open the traffic, and check that the warm-up leaves some of it to measure."""
+        traffic = self.attempt(("workload",), lambda: open_workload(self.spec, file, 0))
+        if traffic is None or "warm_up" not in self.sound:
+            return
+        count, lasts_s, warm_up = traffic.requests, traffic.requests / traffic.rate, self.spec.warm_up
+        if warm_up.requests >= count:
+            self.wrong(
+                ("warm_up", "requests"), f"must be below the {count:,} requests of the run, got {warm_up.requests:,}"
+            )
+        if warm_up.seconds and warm_up.seconds >= lasts_s:
+            rule = f"must be below {lasts_s:.3g} s, in which all {count:,} requests arrive"
+            self.wrong(("warm_up", "seconds"), f"{rule}, got {warm_up.seconds:g}")
 
     def prompt_fits(self, blocks: int) -> None:
         """Check that an instance can hold the shortest prompt the workload draws, and the token that follows."""

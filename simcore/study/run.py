@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from errno import EACCES
 from pathlib import Path
+from re import findall
 from typing import Any, Literal
 
 from simcore.study.cell import run_cell
@@ -28,14 +29,18 @@ Engine = Literal["local", "ray"]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A cell that did not finish, and the traceback of why."""
+    """A cell that did not finish, the traceback of why, and the files of its policies."""
 
     label: str
     traceback: str
+    policies: tuple[Path, ...] = ()
 
     @property
     def reason(self) -> str:
-        return self.traceback.strip().rpartition("\n")[2]
+        """The exception in one line, after the line of a policy it came through, if it did."""
+        frames = findall(r'File "(.+)", line (\d+)', self.traceback)
+        places = [f"{Path(file).name}:{line}: " for file, line in frames if Path(file) in self.policies]
+        return "".join(places[-1:]) + self.traceback.strip().rpartition("\n")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ def run_cells(
             with progress(len(by_hash), len(by_hash) - len(missing), quiet=quiet) as advance:
                 for name, trace in _results(missing, store, workshop, jobs or _cores(), engine):
                     if trace is not None:
-                        failures[name] = Failure(by_hash[name].label, trace)
+                        cell = by_hash[name]
+                        failures[name] = Failure(cell.label, trace, (cell.router.file, cell.scheduler.file))
                     advance(failed=trace is not None)
         except KeyboardInterrupt:
             raise Interrupted(sum((store / name).is_dir() for name in by_hash), len(by_hash)) from None
@@ -163,8 +169,8 @@ def _run_apart(cell: Cell, store: Path, workshop: Path) -> tuple[str, str | None
             run_cell(cell, bench)
         if not place.is_dir():
             bench.rename(place)
-    except Exception:
-        # Another run may have put the same cell there in the meantime.
+    except (Exception, SystemExit):
+        # A policy that exits ends its own cell alone. Another run may have put the same cell there in the meantime.
         if not place.is_dir():
             return cell.hash, traceback.format_exc()
     return cell.hash, None

@@ -48,10 +48,10 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
 ROUTER = "round_robin"
 SCHEDULER = "vllm_v1"
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, le=1e9)]
 Share = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Natural = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Natural = Annotated[int, Field(ge=0, lt=2**63)]
 Dtype = Literal["bf16", "fp16", "fp8"]
 Slug = Annotated[str, AfterValidator(_slug)]
 Seeds = Annotated[
@@ -72,7 +72,7 @@ class ModelChoice(Spec):
 class ClusterSpec(Spec):
     """`instances` equal copies of the model, each over `tp` GPUs; `kv_blocks` of each, None: what fits the memory."""
 
-    instances: Count = 1
+    instances: Annotated[int, Field(ge=1, le=100_000)] = 1
     tp: Count = 1
     kv_blocks: Count | None = None
     block_tokens: Count = 16
@@ -94,7 +94,7 @@ class WorkloadSpec(Spec):
     prompt_tokens: dict[str, Any] | None = None
     output_tokens: dict[str, Any] | None = None
     rate: Positive | None = None
-    requests: Count | None = None
+    requests: Annotated[int, Field(ge=1, le=10**10)] | None = None
     classes: dict[Slug, dict[str, Any]] | None = None
 
 
@@ -164,7 +164,7 @@ class StudySpec(Spec):
     seeds: Seeds = (0,)
     oracle: Names = ()
     warm_up: WarmUp = WarmUp()
-    sample_s: Positive | None = 1.0
+    sample_s: Annotated[float, Field(ge=0.001)] | None = 1.0
 
 
 STAND_IN: dict[str, Any] = {

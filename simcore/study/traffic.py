@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from simcore.contract import Workload
 from simcore.study.schema import StudySpec
 
+if TYPE_CHECKING:
+    from traces import Classified, Replay, Synthetic
 
-def open_workload(spec: StudySpec, trace_file: Path | None, seed: int) -> Workload:
+
+def open_workload(spec: StudySpec, trace_file: Path | None, seed: int) -> "Classified | Replay | Synthetic":
     """Return the workload of a study for one seed. Raises ValueError (TraceError for a broken file)."""
     import traces
 
@@ -19,7 +21,7 @@ def open_workload(spec: StudySpec, trace_file: Path | None, seed: int) -> Worklo
     return traces.Classified(workload, traces.request_classes(classes), seed, replication=0)
 
 
-def _unclassified(spec: StudySpec, trace_file: Path | None, seed: int) -> Workload:
+def _unclassified(spec: StudySpec, trace_file: Path | None, seed: int) -> "Replay | Synthetic":
     import traces
 
     workload = spec.workload

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from simcore import __version__
 from simcore.study.document import Document
 from simcore.study.errors import Path, Problem, dotted, nearest, shown
+from simcore.study.load import REPEATED
 from simcore.study.schema import LATER, STAND_IN, Spec, StudySpec
 
 
@@ -21,19 +22,25 @@ def check_schema(document: Document) -> tuple[StudySpec, frozenset[str], list[Pr
     """
     data = deepcopy(document.data)
     stood_in: set[str] = set()
-    known = {problem.path for problem in document.problems}
+    known = {problem.path for problem in document.problems if problem.message != REPEATED}
     problems: list[Problem] | None = None
     while True:
         try:
             return StudySpec.model_validate(data), frozenset(StudySpec.model_fields) - stood_in, problems or []
         except ValidationError as error:
-            details = error.errors(include_url=False)
+            details = _telling(error.errors(include_url=False))
         # Leaving something out may break what held it; that is no news.
         if problems is None:
             found = [_problem(document, detail) for detail in details]
             problems = [problem for problem in found if problem.path not in known]
         for detail in details:
             stood_in |= _leave_out(data, _written(detail))
+
+
+def _telling(details: Sequence[Any]) -> list[Any]:
+    """Return the errors without those that a list is too short which only wrong items made so."""
+    inside = {detail["loc"][:-1] for detail in details}
+    return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in inside]
 
 
 def _leave_out(data: dict[str, Any], path: Path) -> set[str]:

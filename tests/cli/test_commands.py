@@ -81,6 +81,14 @@ def test_mistakes_go_to_stderr_all_at_once_with_status_2(folder):
         (["run", "tiny.yaml", "--timeline"], "simcore: --timeline: simcore 0.1.0 does not have it yet"),
         (["run", "tiny.yaml", "--device", "cuda"], "simcore: --device: only the real engine runs on a device"),
         (["run", "tiny.yaml", "--set", "rate"], "--set rate: write key=value"),
+        (["run", "tiny.yaml", "--out", "a" * 300], f"{'a' * 300}: cannot be written: File name too long"),
+        (["run", "tiny.yaml", "--seed", str(2**63)], f"--seed {2**63}: seeds[0]: must be < 9.22337e+18, got {2**63}"),
+        (
+            ["run", "tiny.yaml", "--set", "slow.ttft_ms=1"],
+            "--set slow.ttft_ms=1: slow: unknown key; have study, "
+            "question, model, hardware, cluster, workload, slo, systems, mechanism, sweep, seeds, oracle, warm_up, "
+            "sample_s (did you mean 'slo'?)",
+        ),
         (["run", "tiny.yaml", "--out", "odd.py"], "odd.py: a file is in the way of the result folder"),
     ],
 )
@@ -118,7 +126,7 @@ def test_a_failing_cell_means_status_1_and_the_others_are_shown(folder):
     assert done.returncode == 1
     assert "round_robin" in done.stdout
     assert done.stderr.splitlines()[-2:] == [
-        "simcore: fails, seed 0: RuntimeError: request 7",
+        "simcore: fails, seed 0: odd.py:23: RuntimeError: request 7",
         "simcore: 1 cell failed; tracebacks in out/failed.json",
     ]
 
@@ -161,9 +169,11 @@ def test_the_seed_option_counts_the_seeds_from_there(folder):
     assert [line.rpartition(" ")[2] for line in done.stdout.splitlines()[:2]] == ["7", "8"]
 
 
-def test_the_shipped_studies_are_valid(tmp_path):
+def test_the_default_study_needs_nothing_but_the_checkout(tmp_path):
     arguments = [sys.executable, "-m", "simcore", "run", "--dry-run", str(ROOT / "studies" / "ttft_slo.yaml")]
     done = subprocess.run(
         arguments, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False
     )
-    assert done.stdout.splitlines()[-1] == "105 cells, 105 to run"
+    count, _, to_run = done.stdout.splitlines()[-1].partition(" cells, ")
+    assert to_run == f"{count} to run"
+    assert int(count) >= 4

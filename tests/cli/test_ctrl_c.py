@@ -11,7 +11,7 @@ import pytest
 from tests.cli.command import environment, simcore
 from tests.study.tiny import TINY, write_study
 
-SLOW = TINY.partition("systems:")[0] + "systems: {slow: {router: 'odd.py:Slow'}}\nseeds: 12\n"
+SLOW = TINY.partition("systems:")[0] + "systems: {slow: {router: 'odd.py:Slow'}}\nseeds: 6\n"
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -36,16 +36,16 @@ def test_ctrl_c_keeps_finished_cells_and_the_next_run_resumes(tmp_path, jobs):
     kept = finished(store)
 
     assert run.returncode == 130
-    assert said.splitlines()[-1] == f"simcore: {len(kept)} of 12 cells finished and kept; run again to resume"
+    assert said.splitlines()[-1] == f"simcore: {len(kept)} of 6 cells finished and kept; run again to resume"
     assert "Traceback" not in said, said
-    assert 1 <= len(kept) < 12
+    assert 1 <= len(kept) < 6
     assert not list(store.glob(".*")), "cells in the making are cleared away"
 
     written = {cell: cell.stat().st_mtime_ns for cell in kept}
     resumed = simcore("run", "tiny.yaml", "--out", "out", "--no-plots", folder=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
-    assert f"{len(kept)} of 12 cells were finished before" in resumed.stderr
-    assert len(finished(store)) == 12
+    assert f"{len(kept)} of 6 cells were finished before" in resumed.stderr
+    assert len(finished(store)) == 6
     assert {cell: cell.stat().st_mtime_ns for cell in kept} == written, "finished cells are left alone"
 
 

@@ -46,14 +46,14 @@ def test_a_file_of_ones_own_is_read_by_path(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("sms:", "smms:", r"unknown key 'smms' \(did you mean sms\?\).*sms is missing"),
+        ("sms:", "smms:", r"unknown key 'smms' \(did you mean sms\?\)\n.*sms is missing"),
         ("3.35e12", "3350", "memory_bytes_per_s must be bytes per second, 1e9 to 1e15, got 3350"),
         ("3.35e12", "-1", "memory_bytes_per_s must be .* got -1"),
         ("450e9", "fast", "link_bytes_per_s must be a number, got 'fast'"),
         ("value: 132", "value: 0", "sms must be a count of SMs, 1 to 10000, got 0"),
         ("matmul_share: {value: 0.", "matmul_share: {value: 8.", "matmul_share must be a share of the peak"),
         ("sms: {value: 132,", "sms: {", "sms must be {value: ..., source: ...}"),
-        ("name:", "- name:", "mine.yaml: must be YAML"),
+        ("name:", "- name:", "mine.yaml:3:1: must be YAML"),
     ],
 )
 def test_a_wrong_hardware_file_is_refused_with_name_rule_and_value(tmp_path: Path, old: str, new: str, said: str):
@@ -62,7 +62,7 @@ def test_a_wrong_hardware_file_is_refused_with_name_rule_and_value(tmp_path: Pat
 
 
 def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path):
-    with pytest.raises(ValueError, match=r"mine\.yaml: memory_bytes_per_s .*; .*mine\.yaml: link_bytes_per_s "):
+    with pytest.raises(ValueError, match=r"mine\.yaml: memory_bytes_per_s .*\n.*mine\.yaml: link_bytes_per_s "):
         load_hardware(write(tmp_path, H100.replace("3.35e12", "0").replace("450e9", "0")))
 
 

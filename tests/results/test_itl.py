@@ -1,6 +1,7 @@
 """ITL without expanding a token equals numpy on expanded tokens."""
 
 from collections.abc import Callable, Iterator
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -60,6 +61,17 @@ def test_ranks_are_exact_however_little_is_kept(rows: Rows, size: int, keep_rows
     ranks = data.draw(st.lists(st.integers(0, len(values) - 1), min_size=1, max_size=6))
     found = select(in_pieces(rows, size), ranks, keep_rows=keep_rows)
     assert found == {rank: values[rank] for rank in ranks}
+
+
+@given(st.lists(row, min_size=1, max_size=20), st.data())
+def test_bisection_and_sorting_find_the_same_value(rows: Rows, data: st.DataObject) -> None:
+    held = combs(rows)
+    if not held.total():
+        return
+    rank = data.draw(st.integers(0, held.total() - 1))
+    with patch("simcore.results.combs.FEW", 0):
+        bisected = held.select(rank)
+    assert bisected == held.select(rank) == sorted(expanded(rows))[rank]
 
 
 def test_a_misleading_sample_only_costs_passes() -> None:

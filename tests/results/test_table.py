@@ -17,6 +17,10 @@ def run(system: str, seed: int, rate: float, attained: float, state: str = "STAB
         "p99_ttft_ms": 1234.5 + seed,
         "mean_tpot_ms": 20.0,
         "p99_tpot_ms": 12_345.0,
+        "arrived": 50,
+        "rejected": 0,
+        "cancelled": 0,
+        "unfinished": 0,
     }
     return {"system": system, "point": {"workload.rate": rate}, "seed": seed, "state": state, "metrics": metrics}
 
@@ -84,6 +88,14 @@ def test_one_seed_is_said_to_give_no_interval() -> None:
     assert "±" not in text
 
 
+def test_requests_that_did_not_finish_are_counted_below_the_table() -> None:
+    content = two_systems()
+    assert "requests" not in printed(content).partition("second line")[2].partition("keeps")[0]
+    for lossy in content["runs"][6:]:
+        lossy["metrics"] |= {"rejected": 3, "unfinished": 1}
+    assert "least_loaded at rate 20: of 100 requests 6 rejected, 2 unfinished\n" in printed(content)
+
+
 def test_a_single_run_is_printed_as_vllm_prints_it() -> None:
     metrics = {
         **dict.fromkeys(["completed", "failed", "total_input_tokens", "total_output_tokens"], 7),
@@ -102,5 +114,5 @@ def test_a_single_run_is_printed_as_vllm_prints_it() -> None:
     assert "---------------Time to First Token----------------" in lines
     assert "Mean TTFT (ms):                          12.35" in lines
     assert "P99.9 TTFT (ms):                         50.00" in lines
-    assert not any("goodput" in line or "Mean TPOT" in line for line in lines)
+    assert not any("goodput" in line or "TPOT" in line or "Output Token (" in line for line in lines)
     assert lines[-1] == "=" * 50

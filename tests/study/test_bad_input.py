@@ -71,6 +71,13 @@ def test_the_tiny_study_has_no_problems():
         ("instances: 2", "instances: 0", "5:11: cluster.instances: must be >= 1, got 0"),
         ("requests: 30", "requests: 0", "11:3: workload.requests: must be >= 1, got 0"),
         ("choices: 2", "choices: 0", "15:40: systems.two.router.choices: must be >= 1, got 0"),
+        ("instances: 2", "instances: 1000000", "5:11: cluster.instances: must be <= 100000, got 1000000"),
+        ("instances: 2", "kv_blocks: 99999999999", "5:11: cluster.kv_blocks: must be <= 1e+09, got 99999999999"),
+        ("rate: 20", "rate: 1e300", "10:3: workload.rate: must be <= 1e+09, got 1e+300"),
+        ("question: does it run?", "warm_up: {seconds: 1.5, requests: 30}",
+         ["2:11: warm_up.seconds: must be below 1.5 s, in which all 30 requests arrive, got 1.5",
+          "2:25: warm_up.requests: must be below the 30 requests of the run, got 30"]),
+        ("question: does it run?", "sample_s: 1e-9", "2:1: sample_s: must be >= 0.001, got 1e-09"),
         ("tpot_ms: 50", "attainment: 1.5", "12:21: slo.attainment: must be <= 1, got 1.5"),
         ("instances: 2", "tp: 3",
          "5:11: cluster.tp: must divide the 32 attention heads of llama-3.1-8b, got 3"),
@@ -114,6 +121,7 @@ def test_a_mistake_is_named_where_it_is_written(old, new, line):
     [
         ("seeds: 0", "16:1: seeds: must be a count from 1 to 10000 or a list of seeds, got 0"),
         ("seeds: [1, 1]", "16:1: seeds: names a seed twice"),
+        ("seeds: [-1]", "16:9: seeds[0]: must be >= 0, got -1"),
         ("seeds: [1, x]", "16:12: seeds[1]: must be a whole number, got 'x'"),
         ("oracle: [output_token]", "16:10: oracle[0]: unknown oracle 'output_token'; have output_tokens"
          " (did you mean 'output_tokens'?)"),
@@ -128,6 +136,7 @@ def test_a_mistake_is_named_where_it_is_written(old, new, line):
          "16:41: systems.two.router.choices: must be >= 1, got 0"),
         ("sweep: {workload.rate.x: [1]}", "16:9: workload.rate: is 20, so it has no keys"),
         ("sweep: {workload.rate: []}", "16:9: sweep.workload.rate: needs at least 1 item"),
+        ("sweep: {workload.rate: [1, 2, 1]}", "16:31: sweep.workload.rate[2]: names 1 twice"),
         ("sweep: {workload.rate: 4}", "16:9: sweep.workload.rate: must be a list, got 4"),
         ("sweep: {seeds: [1, 2]}", "16:9: sweep.seeds: 'seeds' cannot be swept"),
     ],
@@ -217,7 +226,15 @@ def test_a_key_written_twice_does_not_hide_other_mistakes():
     text = changed("rate: 20", "rate: -1\n  rate: 20")
     assert problems(text) == [
         "tiny.yaml:10:3: workload.rate: must be > 0, got -1",
-        "tiny.yaml:11:3: rate: key is written twice",
+        "tiny.yaml:11:3: workload.rate: key is written twice",
+    ]
+
+
+def test_all_keys_written_twice_are_said_at_once():
+    text = changed("rate: 20", "rate: 20\n  rate: 20").replace("choices: 2", "choices: 2, choices: 3")
+    assert problems(text) == [
+        "tiny.yaml:11:3: workload.rate: key is written twice",
+        "tiny.yaml:16:52: systems.two.router.choices: key is written twice",
     ]
 
 

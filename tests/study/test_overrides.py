@@ -33,10 +33,10 @@ def test_a_set_value_is_read_as_yaml():
 
 
 def test_set_makes_the_mappings_it_needs_and_opens_short_forms():
-    changed = study().set("warm_up.seconds", 2).set("systems.round_robin.router.policy", "least_loaded")
+    changed = study().set("warm_up.seconds", 1).set("systems.round_robin.router.policy", "least_loaded")
     changed = changed.set("systems.two.router.choices", 3).set("systems.two.scheduler.max_num_seqs", 8)
     cells = changed.set("model.kv_dtype", "fp8").plan()
-    assert cells[0].spec.warm_up.seconds == 2
+    assert cells[0].spec.warm_up.seconds == 1
     assert cells[0].router.reference == "least_loaded"
     assert cells[1].router.arguments == {"choices": 3}
     assert cells[1].scheduler.reference == "vllm_v1"
@@ -52,7 +52,7 @@ def test_set_leaves_the_study_it_is_called_on_alone():
 def test_a_wrong_override_names_the_option_not_the_file():
     assert problems(study().override("workload.rat=8")) == [
         "--set workload.rat=8: workload.rat: unknown key; have trace, format, time_unit, arrivals, prompt_tokens, "
-        "output_tokens, rate, requests (did you mean 'rate'?)"
+        "output_tokens, rate, requests, classes (did you mean 'rate'?)"
     ]
     assert problems(study().override("workload.rate=fast")) == [
         "--set workload.rate=fast: workload.rate: must be a number, got 'fast'"

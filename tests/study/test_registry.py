@@ -44,7 +44,7 @@ def test_the_class_may_be_left_out_where_a_file_has_one(tmp_path):
 def test_a_file_with_several_asks_which(tmp_path):
     write_study(tmp_path)
     assert refused("odd.py", "router", tmp_path) == (
-        "odd.py has several routers; write one of odd.py:Slow, odd.py:Fails, odd.py:Dies, odd.py:Counts"
+        "odd.py has several routers; write one of odd.py:Slow, odd.py:Fails, odd.py:Exits, odd.py:Dies, odd.py:Counts"
     )
 
 
@@ -56,7 +56,7 @@ def test_what_a_file_has_wrong_is_said_in_one_line(tmp_path):
     missing = tmp_path / "no.py"
     assert refused("no.py:Fails", "router", tmp_path) == f"no file 'no.py'; looked for {missing}"
     assert refused("odd.py:Fials", "router", tmp_path) == (
-        "unknown class in odd.py 'Fials'; have Slow, Fails, Dies, Counts (did you mean 'Fails'?)"
+        "unknown class in odd.py 'Fials'; have Slow, Fails, Exits, Dies, Counts (did you mean 'Fails'?)"
     )
     assert refused("odd.py:Fails", "scheduler", tmp_path) == "odd.py:Fails is not a scheduler; Fails is a router"
     assert refused("broken.py", "router", tmp_path) == (

@@ -94,17 +94,23 @@ def test_one_failing_system_stops_no_other(tmp_path):
     results = run(tmp_path, text)
     assert [run["system"] for run in results.data["runs"]] == ["round_robin", "two"]
     (failure,) = results.failures
-    assert (failure.label, failure.reason) == ("fails, seed 0", "RuntimeError: request 7")
+    assert (failure.label, failure.reason) == ("fails, seed 0", "odd.py:23: RuntimeError: request 7")
     (failed,) = json.loads((results.out / "failed.json").read_text())
     assert (failed["system"], failed["point"], failed["seed"]) == ("fails", {}, 0)
     assert failed["traceback"].startswith("Traceback")
 
 
 def test_a_run_in_which_everything_fails_says_why(tmp_path, runs):
-    with pytest.raises(CellsFailed, match="no cell finished: RuntimeError: request 7") as raised:
+    with pytest.raises(CellsFailed, match=r"no cell finished: odd.py:23: RuntimeError: request 7") as raised:
         run(tmp_path, HEAD + "systems: {fails: {router: 'odd.py:Fails'}}\n")
     assert (raised.value.out / "failed.json").is_file()
     assert not list((runs / ".cells").iterdir()), "no half-made cell is left"
+
+
+def test_a_policy_that_exits_ends_its_own_cell_alone(tmp_path):
+    results = run(tmp_path, TINY + "  exits: {router: 'odd.py:Exits'}\n")
+    (failure,) = results.failures
+    assert (failure.label, failure.reason) == ("exits, seed 0", "odd.py:31: SystemExit: 3")
 
 
 def test_a_worker_that_dies_takes_no_other_cell_with_it(tmp_path):

@@ -47,6 +47,13 @@ class Fails(Router):
         return (Dispatch(fact.request, 0),)
 
 
+class Exits(Router):
+    """Leaves in the politest way."""
+
+    def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:
+        raise SystemExit(3)
+
+
 class Dies(Router):
     """Takes its whole process with it."""
 

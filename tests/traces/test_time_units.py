@@ -25,6 +25,15 @@ def test_many_requests_at_one_time_are_doubted_until_the_unit_is_named(tmp_path)
     assert check(path, time_unit="ms") == []
 
 
+def test_another_unit_than_the_formats_own_may_not_make_a_true_rate_untrue(tmp_path):
+    path = mooncake(tmp_path, *(request(index * 300) for index in range(200)))
+    (problem,) = check(path, time_unit="s")
+    assert "Read as seconds as time_unit says, 200 requests arrive in 59700 s: 0.003333 req/s on average" in problem
+    assert problem.endswith("(3.333 req/s if they are milliseconds). Leave time_unit out: milliseconds are the unit "
+                            "of mooncake files")  # fmt: skip
+    assert check(path, time_unit="ms") == []
+
+
 def test_plain_numbers_in_milliseconds_in_an_azure_file_are_caught(tmp_path):
     path = azure(tmp_path, *(f"{index * 200},10,10" for index in range(200)))
     assert "Read as seconds" in check(path)[0]

@@ -30,7 +30,7 @@ def draw_load(summary: Mapping[str, Any], path: Path) -> Path | None:
         left.set_ylim(0, 103)
         _draw_curves(left, attained)
         _mark_breaks(left, summary["breaking"], list(attained))
-        right.set_title("Goodput: requests within the SLO per second")
+        right.set_title("Goodput: requests within the SLO per second,\nuntil the last one has finished")
         top = max(found.mean for curve in goodput.values() for _, found in curve)
         right.set_ylim(0, top * 1.15 or 1.0)
         _draw_curves(right, goodput)
@@ -93,6 +93,8 @@ def _mark_breaks(axes: "Axes", breaking: list[Mapping[str, Any]], names: list[st
         axes.plot([rate, rate], [0, target], color=colour, linewidth=1.0, linestyle=(0, (2, 2)))
         axes.plot([rate], [target], marker="D", markersize=8, color=colour, markeredgecolor="white", zorder=5)
     lines = [(f"{rate:.1f}", colour) for rate, colour in sorted(crossed)]
+    if not lines:
+        return
     axes.text(0.03, 0.05 + 0.05 * len(lines), f"keeps {target:g}% up to", transform=axes.transAxes, color=GREY)
     for index, (text, colour) in enumerate(reversed(lines)):
         place = (0.03, 0.05 + 0.05 * index)

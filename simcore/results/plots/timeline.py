@@ -38,7 +38,7 @@ def draw_timeline(out: Path, summary: Mapping[str, Any], point: Mapping[str, Any
         top.set_title("Requests waiting for a place in a batch, all instances")
         bottom.set_title("KV blocks in use, % of all instances' pools")
         bottom.set_xlabel("seconds since the first arrival")
-        bottom.set_xlim(0, float(frame["at_s"].max()))
+        bottom.set_xlim(0, float(frame["at_s"].max()) or 1.0)
         top.set_ylim(bottom=0)
         bottom.set_ylim(0, max(100.0, bottom.get_ylim()[1]))
         for axes, labels in zip((top, bottom), ends, strict=True):
