@@ -22,8 +22,8 @@ class PowerOfTwo(Router):
         self.choices = choices
 
     def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:
-        instances = view.instances
-        drawn = [instances[int(view.draw(fact.request, draw) * len(instances))] for draw in range(self.choices)]
+        up = view.up
+        drawn = [up[int(view.draw(fact.request, draw) * len(up))] for draw in range(self.choices)]
         return (Dispatch(fact.request, min(drawn, key=lack_of_room).id),)
 
 

@@ -16,6 +16,7 @@ class RoundRobin(Router):
         self.next = 0
 
     def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:
-        instance = self.next
-        self.next = (instance + 1) % len(view.instances)
-        return (Dispatch(fact.request, instance),)
+        up = view.up
+        chosen = up[self.next % len(up)]
+        self.next += 1
+        return (Dispatch(fact.request, chosen.id),)

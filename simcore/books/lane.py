@@ -271,6 +271,8 @@ class Lane:
         """The same, but the scheduler may decline; who was declined stays so until something changes."""
         pool, refused = self.pool, False
         assert self.admit is not None
+        if budget <= 0 or len(self.running) >= self.max_seqs:
+            return
         for request in list(self.waiting):
             if budget <= 0 or len(self.running) >= self.max_seqs:
                 return
@@ -369,8 +371,6 @@ class Lane:
         if partial is None or len(self.chunks) > 1:
             return 1
         chunk = self.chunks[0][1]
-        if chunk != self.budget - decodes.count:
-            return 1
         k = (partial.prompt + partial.generated - partial.computed) // chunk
         if decodes.count:
             k = min(k, decodes.next_end() - self.it)

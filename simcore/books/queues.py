@@ -57,6 +57,8 @@ class Ordered:
         entry = (self._key(request), request.enqueued, request)
         self._live[request.id] = entry
         heappush(self._heap, entry)
+        if len(self._heap) > 2 * len(self._live) + 64:  # mostly entries that are not live any more
+            self._heap = sorted(self._live.values(), key=lambda live: live[:2])
         return self.head() is request
 
     def head(self) -> Request:

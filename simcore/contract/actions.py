@@ -33,10 +33,14 @@ class Reject:
 
 @action
 class Migrate:
-    """Move a request, waiting or running, to instance `dst`. How: `mechanism.migration`. Ends in `Done`."""
+    """Move a request, waiting or running, from `src` to `dst`. How: `mechanism.migration`. Ends in `Done`.
 
-    request: RequestId
+    Without a `request`, the scheduler of `src` picks one (`pick_migrant`).
+    """
+
+    src: InstanceId
     dst: InstanceId
+    request: RequestId | None = None
 
 
 # -- who runs next (scheduler) -----------------------------------------------------------------------
@@ -173,14 +177,20 @@ class WakeAt:
 
 @action
 class WakeAfter:
-    """Scheduler only: ask for `Stepped` once `iterations` (>= 1) more iterations of this lane have ended."""
+    """Scheduler only: ask for `Stepped` once `iterations` (>= 1) more iterations of this lane have ended.
+
+    Several may be in flight; one `Stepped` answers all that are due.
+    """
 
     iterations: int
 
 
 @action
 class WakeBelow:
-    """Scheduler only: ask for `Stepped` at the first boundary with fewer than `free_blocks` free KV blocks."""
+    """Scheduler only: ask for `Stepped` at the first boundary with fewer than `free_blocks` free KV blocks.
+
+    Several may be in flight; one `Stepped` answers all that are due.
+    """
 
     free_blocks: int
 

@@ -12,10 +12,13 @@ KINDS = (
     "first_token",  # request
     "preempted",  # request on instance; detail: tokens generated so far
     "finished",  # request; detail: tokens generated
-    "cancelled",  # request; detail: tokens generated
     "aborted",  # request; detail: tokens kept
     "woke",  # instance, or -1 for the router
     "stepped",  # instance; detail: iterations completed
+    "preempt",  # a policy asks for it; instance, or -1 for the router; request
+    "abort",  # likewise
+    "touch",  # likewise
+    "overtaken",  # a policy's action on this request came too late: `Done(ok=False)`
 )
 (
     ARRIVED,
@@ -25,8 +28,11 @@ KINDS = (
     FIRST_TOKEN,
     PREEMPTED,
     FINISHED,
-    CANCELLED,
     ABORTED,
     WOKE,
     STEPPED,
+    PREEMPT,
+    ABORT,
+    TOUCH,
+    OVERTAKEN,
 ) = range(len(KINDS))

@@ -36,10 +36,11 @@ class FirstToken:
 
 @fact
 class Finished:
-    """The last output token of a request came out; its KV is free again."""
+    """The last of `output_tokens` output tokens of a request came out; its KV is free again."""
 
     request: RequestId
     instance: InstanceId
+    output_tokens: int
 
 
 @fact

@@ -152,7 +152,7 @@ class Scheduler(Policy):
         """May this waiting request, next in order and fitting, start now?
 
         After "no" or "hold" the question is asked again at the next boundary that follows an arrival, a
-        departure, a freed block, a `Touch` or a `Stepped`; not before.
+        departure, a freed block, a `Touch` or a `Stepped`; and while the token budget ran out before the queue did.
         """
         return "yes"
 

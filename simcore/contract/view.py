@@ -55,6 +55,12 @@ class RequestView(Protocol):
     @property
     def preemptions(self) -> int: ...
     @property
+    def scheduled_s(self) -> float | None:
+        """When it first ran."""
+
+    @property
+    def first_token_s(self) -> float | None: ...
+    @property
     def oracle(self) -> OracleView: ...
 
 
@@ -109,6 +115,10 @@ class ClusterView(Protocol):
     def instances(self) -> Sequence[InstanceView]:
         """By id; instances that are gone stay, with state "down"."""
 
+    @property
+    def up(self) -> Sequence[InstanceView]:
+        """By id, those that take requests."""
+
     def least(self, load: Load) -> InstanceId:
         """Return the instance that is up with the least of `load`; ties go to the lowest id. O(log n)."""
 
@@ -148,4 +158,8 @@ class LaneView(Protocol):
         """In queue order, next first."""
 
     @property
-    def requests(self) -> Mapping[RequestId, RequestView]: ...
+    def requests(self) -> Mapping[RequestId, RequestView]:
+        """Live requests of this lane: running, then waiting."""
+
+    def draw(self, *key: int) -> float:
+        """Return a uniform number in [0, 1), as `ClusterView.draw` does; each instance has its own."""

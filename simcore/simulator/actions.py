@@ -34,8 +34,10 @@ ROUTER = -1
 """Who asks, when it is not a lane."""
 
 
-def start_for_router(simulator: "Simulator", actions: Iterable[Action]) -> None:
+def start_for_router(simulator: "Simulator", actions: Iterable[Action] | None) -> None:
     """Start what the router asks for. Raises IllegalAction."""
+    if actions is None:
+        raise IllegalAction(f"{type(simulator.router).__name__}: a hook returns actions, () for none; got None")
     for action in tuple(actions):  # what a generator yields takes effect after it has ended
         if type(action) not in simulator.router_may:
             raise IllegalAction(f"{action}: this router may only {_names(simulator.router_may)}")
@@ -49,12 +51,13 @@ def start_for_router(simulator: "Simulator", actions: Iterable[Action]) -> None:
             _abort(simulator, action, ROUTER)
 
 
-def start_for_scheduler(simulator: "Simulator", lane: "SimLane", actions: Iterable[Action]) -> None:
+def start_for_scheduler(simulator: "Simulator", lane: "SimLane", actions: Iterable[Action] | None) -> None:
     """Start what the scheduler of `lane` asks for: it concerns its own lane only. Raises IllegalAction."""
-    may = STARTS & lane.scheduler.emits
+    if actions is None:
+        raise IllegalAction(f"{type(lane.scheduler).__name__}: a hook returns actions, () for none; got None")
     for action in tuple(actions):
-        if type(action) not in may:
-            raise IllegalAction(f"{action}: this scheduler may only {_names(may)}")
+        if type(action) not in lane.may:
+            raise IllegalAction(f"{action}: this scheduler may only {_names(lane.may)}")
         if isinstance(action, Preempt):
             _preempt(simulator, lane, action)
         elif isinstance(action, Abort):
@@ -106,6 +109,7 @@ def _preempt(simulator: "Simulator", lane: "SimLane", action: Preempt) -> None:
         raise IllegalAction(f"{action}: must be running on instance {lane.index}")
     if action.kv == "swap":
         raise IllegalAction(f"{action}: kv must be 'drop' under `mechanism: {{preemption: recompute}}`")
+    simulator.log(lane.index, log.PREEMPT, request.id, -1)
     lane.act(action, lane.index)
 
 
@@ -115,6 +119,7 @@ def _abort(simulator: "Simulator", action: Abort, who: int) -> None:
         raise IllegalAction(f"{action}: no live request {action.request}")
     if action.keep_tokens:
         raise IllegalAction(f"{action}: keep_tokens must be false: no rollout can resume the request")
+    simulator.log(who, log.ABORT, request.id, -1)
     if request.state == RUNNING:
         assert request.lane is not None
         simulator.lanes[request.lane].act(action, who)
@@ -134,6 +139,7 @@ def _touch(simulator: "Simulator", lane: "SimLane", action: Touch) -> None:
     request = simulator.live.get(action.request)
     if request is None or request.state != WAITING or request.lane != lane.index:
         raise IllegalAction(f"{action}: must be waiting on instance {lane.index}")
+    simulator.log(lane.index, log.TOUCH, request.id, -1)
     lane.waiting.touch(request)
     lane.refused = False
     lane.look_again()
@@ -148,7 +154,9 @@ def _wake_at(simulator: "Simulator", action: WakeAt, who: int) -> None:
     if timer in simulator.timers:
         raise IllegalAction(f"{action}: the same action is still in flight")
     simulator.timers.add(timer)
-    Alarm(clock, at_ps - clock.now, lambda _: simulator.woke(timer), TIMERS)
+    # Timers of one instant go off in the order of who set them: the router, then instance by instance.
+    priority = TIMERS + (who + 1) / (len(simulator.lanes) + 1)
+    Alarm(clock, at_ps - clock.now, lambda _: simulator.woke(timer), priority)
 
 
 def _names(actions: Iterable[type]) -> str:

@@ -21,11 +21,6 @@ class Clock(Environment):
     def now(self) -> int:
         return self._now  # type: ignore[return-value]  # ints in, ints out
 
-    @property
-    def idle(self) -> bool:
-        """Nothing is scheduled any more."""
-        return not self._queue
-
     def drive(self, run: "Run") -> None:
         """Process events until `run.over` or none is left.
 
@@ -53,7 +48,7 @@ class Alarm(Event):
     Once it went off it can be set again, which saves making another.
     """
 
-    def __init__(self, clock: Clock, delay: int, callback: Callable[["Alarm"], None], priority: int) -> None:
+    def __init__(self, clock: Clock, delay: int, callback: Callable[["Alarm"], None], priority: float) -> None:
         self.env = clock
         self._value = None
         self._ok = True

@@ -61,6 +61,7 @@ class Outcome:
     steps: int = 0
     cuts: int = 0
     counters: dict[str, int] = field(default_factory=dict)
+    """What mechanisms count, by the name it has among the metrics."""
 
 
 class Sink(Protocol):

@@ -9,11 +9,13 @@ from simcore.books.pool import KvPool
 from simcore.books.queues import Ordered
 from simcore.books.request import CANCELLED, REJECTED, Request
 from simcore.contract import (
+    Abort,
     Cancelled,
     Done,
     Finished,
     FirstToken,
     IllegalAction,
+    Preempt,
     Preempted,
     Rejected,
     Scheduler,
@@ -36,6 +38,7 @@ NO_LANE = -1
 IDLE_WAKES_MAX = 100_000
 """Timers in a row, with nothing running and nothing to come, after which a run ends with its requests unfinished."""
 _ROUTER_DRAWS = 1
+_SCHEDULER_DRAWS = 2
 
 
 def simulate(settings: Settings, workload: Workload, sink: Sink) -> Outcome:
@@ -70,7 +73,14 @@ class Simulator:
         self.lanes = [self._make_lane(index) for index in range(settings.instances)]
         draws = seed_of(settings.seed, settings.replication, _ROUTER_DRAWS)
         self.view = LiveCluster(self, draws, settings.oracle & self.router.oracle)
-        self.lane_views = [LiveLane(lane, settings.oracle & lane.scheduler.oracle) for lane in self.lanes]
+        self.lane_views = [
+            LiveLane(
+                lane,
+                seed_of(settings.seed, settings.replication, _SCHEDULER_DRAWS, lane.index),
+                settings.oracle & lane.scheduler.oracle,
+            )
+            for lane in self.lanes
+        ]
         self.messenger = Messenger(self)
         self.log_decisions = settings.record_decisions
         self.tell_dispatches = "on_arrived" in self.messenger.schedulers_hear
@@ -210,7 +220,7 @@ class Simulator:
             if self.tell_finishes:
                 for request in finished:
                     self.log(lane.index, log.FINISHED, request.id, request.generated)
-                    self.messenger.tell_both(lane, "on_finished", Finished(request.id, lane.index))
+                    self.messenger.tell_both(lane, "on_finished", Finished(request.id, lane.index, request.generated))
             if not live:
                 self.end_if_over()
 
@@ -253,6 +263,9 @@ class Simulator:
 
     def done(self, who: int, fact: Done) -> None:
         """An action ended; tell who asked for it."""
+        if not fact.ok:
+            assert isinstance(fact.action, Preempt | Abort)
+            self.log(who, log.OVERTAKEN, fact.action.request, -1)
         if who == ROUTER:
             self.messenger.tell_router("on_done", fact)
         else:

@@ -19,6 +19,7 @@ from simcore.books.queues import Queue
 from simcore.books.request import RUNNING, WAITING, Request
 from simcore.books.whole_batch import WholeBatchLane
 from simcore.contract import Abort, Batch, Done, IllegalAction, Preempt, Scheduler, WakeAfter, WakeBelow
+from simcore.simulator.actions import STARTS
 from simcore.simulator.clock import LANES, Alarm
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class SimLane(Lane):
         "increment",
         "k",
         "line",
+        "may",
         "pending",
         "per_iteration",
         "priority",
@@ -56,6 +58,7 @@ class SimLane(Lane):
         self.simulator = simulator
         self.clock = simulator.clock
         self.scheduler = scheduler
+        self.may = STARTS & scheduler.emits
         self.priority = LANES + index
         self.line = simulator.settings.cost.line
         self.uses_longest = simulator.settings.cost.uses_longest
@@ -87,7 +90,7 @@ class SimLane(Lane):
             self.cut()
 
     def wake(self) -> None:
-        """Look at the queue now, after everything else that happens at this instant."""
+        """Look at the queue now: after arrivals and timers of this instant, in this lane's place among the lanes."""
         if self.alarm is None:
             self.alarm = Alarm(self.clock, 0, self.boundary, self.priority)
 
@@ -198,7 +201,8 @@ class SimLane(Lane):
             if self.uses_longest:
                 shape.longest = self.decodes.longest(self.running, self.it)
             first, increment, exact = self.line(shape)
-            assert first > 0, f"an iteration must take time, got {first} ps for {shape}"
+            if first <= 0:
+                raise ValueError(f"cost model: an iteration must take time, got {first} ps for {shape}")
             k = 1
             if not self.per_iteration:
                 k = self.horizon()
@@ -226,8 +230,7 @@ class SimLane(Lane):
             simulator.done(who, Done(action, ok=False, why="not running"))
             return
         if isinstance(action, Preempt):
-            self.preempt(request, now)
-            self.preempted.clear()  # by request, not by need: others may be admitted in this iteration
+            self.preempt(request, now)  # by request, not by need: others may be admitted in this iteration
             simulator.tell_preempted(self, request)
         else:
             if state == RUNNING:
@@ -240,20 +243,15 @@ class SimLane(Lane):
     # -- waking a scheduler after so many iterations, or below so many blocks --------------------------------------
 
     def wake_after(self, action: WakeAfter) -> None:
-        """Report `Stepped` after so many more iterations. Raises IllegalAction if that is asked for already."""
+        """Report `Stepped` after so many more iterations. Raises IllegalAction if that is none."""
         if action.iterations < 1:
             raise IllegalAction(f"{action}: iterations must be >= 1")
-        iteration = self.it + self.passed() + action.iterations
-        if iteration in self._wake_iterations:
-            raise IllegalAction(f"{action}: the same action is still in flight")
-        insort(self._wake_iterations, iteration)
+        insort(self._wake_iterations, self.it + self.passed() + action.iterations)
         self.watched = True
         self.cut()
 
     def wake_below(self, action: WakeBelow) -> None:
-        """Report `Stepped` at the first boundary with fewer free blocks. Raises IllegalAction likewise."""
-        if action.free_blocks in self._wake_free_blocks:
-            raise IllegalAction(f"{action}: the same action is still in flight")
+        """Report `Stepped` at the first boundary with fewer free blocks."""
         insort(self._wake_free_blocks, action.free_blocks)
         self.watched = True
         self.cut()

@@ -93,6 +93,14 @@ class LiveRequest:
         return self._request.preemptions
 
     @property
+    def scheduled_s(self) -> float | None:
+        return _date(self._request.scheduled_ps)
+
+    @property
+    def first_token_s(self) -> float | None:
+        return _date(self._request.first_ps)
+
+    @property
     def oracle(self) -> OracleView:
         return Oracle(self._oracle, self._request)
 
@@ -100,6 +108,10 @@ class LiveRequest:
     def _lane(self) -> "SimLane":
         assert self._request.lane is not None
         return self._simulator.lanes[self._request.lane]
+
+
+def _date(ps: int) -> float | None:
+    return None if ps < 0 else to_s(ps)
 
 
 class Oracle:
@@ -224,13 +236,14 @@ class LiveInstance:
 class LiveCluster:
     """A `ClusterView` over the simulator."""
 
-    __slots__ = ("_seed", "_simulator", "instances", "requests")
+    __slots__ = ("_seed", "_simulator", "instances", "requests", "up")
 
     def __init__(self, simulator: "Simulator", seed: int, oracle: frozenset[str]) -> None:
         self._simulator = simulator
         self._seed = seed
         self.requests = LiveRequests(simulator, oracle)
         self.instances: Sequence[LiveInstance] = [LiveInstance(lane) for lane in simulator.lanes]
+        self.up = self.instances
 
     @property
     def now_s(self) -> float:
@@ -256,10 +269,11 @@ class LiveCluster:
 class LiveLane:
     """A `LaneView` over one lane, for its own scheduler."""
 
-    __slots__ = ("_lane", "requests")
+    __slots__ = ("_lane", "_seed", "requests")
 
-    def __init__(self, lane: "SimLane", oracle: frozenset[str]) -> None:
+    def __init__(self, lane: "SimLane", seed: int, oracle: frozenset[str]) -> None:
         self._lane = lane
+        self._seed = seed
         self.requests = LaneRequests(lane, oracle)
 
     @property
@@ -297,3 +311,6 @@ class LiveLane:
     @property
     def waiting(self) -> Sequence[int]:
         return [request.id for request in self._lane.waiting]
+
+    def draw(self, *key: int) -> float:
+        return uniform(self._seed, key)

@@ -248,6 +248,11 @@ class RefInstance:
         self.cluster.preemptions += 1
         self.wait(request)
 
+    def ask(self, verb: str, number: int) -> None:
+        """The scheduler asks for something."""
+        self.cluster.write(self.index, log.PREEMPT, number, -1)
+        self.act(verb, number)
+
     def act(self, verb: str, number: int) -> None:
         """Preempt or abort at the next boundary, or now when this instance stands at one."""
         if self.in_hook and not self.busy:
@@ -258,7 +263,9 @@ class RefInstance:
 
     def carry_out(self, verb: str, number: int) -> None:
         request = self.cluster.live.get(number)
-        if request is None or request.instance != self.index:
+        overtaken = request is None or request.instance != self.index
+        if request is None or overtaken or (verb == "preempt" and request.state != "running"):
+            self.cluster.write(self.index if verb == "preempt" else -1, log.OVERTAKEN, number, -1)
             return
         if verb == "abort":
             if request.state == "running":
@@ -267,7 +274,7 @@ class RefInstance:
                 self.waiting.remove(request)
                 self.refused = False
             self.cluster.cancel(request)
-        elif request.state == "running":
+        else:
             self.evict(request)
             self.cluster.write(self.index, log.PREEMPTED, number, request.generated)
 
@@ -334,6 +341,7 @@ class Reference:
 
     def abort(self, number: int) -> None:
         request = self.live[number]
+        self.write(-1, log.ABORT, number, -1)
         if request.state == "running":
             self.instances[request.instance].act("abort", number)
             return

@@ -390,7 +390,7 @@ def scheduler(kind: str, limits: dict[str, Any], every: int, below: int) -> tupl
             newest = instance.running[-1].id if crowded else None
             wake_next(instance)
             if newest is not None:
-                instance.act("preempt", newest)
+                instance.ask("preempt", newest)
 
         rules.on_dispatched, rules.on_stepped = wake_next, thin_out
         return (lambda: PrefillOrDecode(**limits)), rules, frozenset()
@@ -404,7 +404,7 @@ def scheduler(kind: str, limits: dict[str, Any], every: int, below: int) -> tupl
 
     def stepped(instance: RefInstance) -> None:
         if len(instance.running) >= 2:
-            instance.act("preempt", instance.running[-1].id)
+            instance.ask("preempt", instance.running[-1].id)
         arm(instance)
 
     def arm_all(cluster: Reference) -> None:

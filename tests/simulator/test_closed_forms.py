@@ -26,17 +26,17 @@ def queue_of(outputs: np.ndarray, load: float, seed: int, step_ps: int = PS // 1
 
 
 def test_a_server_of_one_with_constant_service_waits_as_an_md1_queue():
-    load, service_s, n = 0.7, 0.2, 20_000
+    load, service_s, n = 0.7, 0.2, 6_000
     waits = [queue_of(np.full(n, 20), load, seed)[n // 10 :].mean() for seed in range(8)]
     expected = load * service_s / (2 * (1 - load))
     half = stats.t.ppf(0.995, 7) * np.std(waits, ddof=1) / np.sqrt(8)
     assert abs(np.mean(waits) - expected) < half
-    assert half < 0.1 * expected
+    assert half < 0.25 * expected
 
 
 def test_a_server_of_one_with_geometric_service_waits_as_a_queue_with_that_variance():
     """Pollaczek-Khinchine; with a mean of 200 steps a geometric service is all but exponential: M/M/1."""
-    load, n, mean_steps = 0.6, 20_000, 200
+    load, n, mean_steps = 0.6, 6_000, 200
     waits = []
     for seed in range(8):
         outputs = np.random.default_rng(1000 + seed).geometric(1 / mean_steps, n)
@@ -45,7 +45,7 @@ def test_a_server_of_one_with_geometric_service_waits_as_a_queue_with_that_varia
     mm1 = load * service_s / (1 - load)
     half = stats.t.ppf(0.995, 7) * np.std(waits, ddof=1) / np.sqrt(8)
     assert abs(np.mean(waits) - mm1) < half + 0.005 * mm1  # the geometric's variance is (1 - 1/200) of the limit
-    assert half < 0.15 * mm1
+    assert half < 0.3 * mm1
 
 
 def test_a_lone_request_takes_the_time_of_its_iterations_to_the_picosecond():

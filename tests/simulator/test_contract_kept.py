@@ -121,7 +121,7 @@ def test_draws_are_the_same_in_every_system_and_differ_between_replications():
     [
         (lambda r: Dispatch(r, 5), r"instance must be 0..0"),
         (lambda r: Dispatch(99, 0), r"no live request 99"),
-        (lambda r: Migrate(r, 0), r"this router may only Abort, Dispatch, Reject, WakeAt"),
+        (lambda r: Migrate(0, 0, r), r"this router may only Abort, Dispatch, Reject, WakeAt"),
         (lambda r: Abort(r, keep_tokens=True), r"keep_tokens must be false"),
         (lambda r: Touch(r), r"this router may only"),
     ],

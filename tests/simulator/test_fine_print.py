@@ -299,9 +299,48 @@ def test_a_second_wake_after_does_not_drop_the_first_in_silence():
     assert told == [2, 6]
 
 
-def test_an_equal_wake_after_in_flight_is_illegal():
-    with pytest.raises(IllegalAction, match="still in flight"):
-        run([(0, 8, 30)], make_scheduler=scheduler(on_start=lambda s, v: (WakeAfter(6), WakeAfter(6))))
+def test_one_stepped_answers_all_that_are_due():
+    told: list[Any] = []
+    local = scheduler(
+        on_start=lambda s, v: (WakeAfter(6), WakeAfter(6)), on_stepped=noting(told, lambda fact: fact.iteration)
+    )
+    run([(0, 8, 30)], make_scheduler=local)
+    assert told == [6]
+
+
+def test_timers_of_one_instant_go_off_by_who_set_them():
+    woken: list[Any] = []
+
+    class Timed(VllmV1):
+        def on_start(self, view):
+            return (WakeAt(0.005, 0),) if view.instance == 1 else ()
+
+        def on_arrived(self, view, fact):
+            return (WakeAt(0.005, 0),) if view.instance == 0 else ()
+
+        def on_woke(self, view, fact):
+            woken.append(view.instance)
+            return ()
+
+    run([(0, 8, 2)], instances=2, make_scheduler=Timed)
+    assert woken == [0, 1]
+
+
+def test_a_hook_that_returns_none_is_told_so():
+    with pytest.raises(IllegalAction, match="a hook returns actions"):
+        run([(0, 8, 2)], make_router=router(on_arrived=lambda s, v, f: None))
+
+
+def test_each_instance_draws_for_itself():
+    drawn: list[Any] = []
+
+    def on_arrived(self, view, fact):
+        drawn.append(view.draw(0))
+        return ()
+
+    local = scheduler(on_arrived=on_arrived)
+    run([(0, 8, 2)] * 3, instances=2, make_scheduler=local)
+    assert drawn[0] == drawn[2] != drawn[1]
 
 
 def test_an_answer_that_admit_does_not_know_is_illegal():
