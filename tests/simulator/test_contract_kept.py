@@ -5,7 +5,6 @@ import pytest
 from policies.priority import Priority
 from policies.round_robin import RoundRobin
 from policies.shortest_job_first import ShortestJobFirstOracle
-from policies.vllm_v1 import VllmV1
 from simcore.contract import (
     Abort,
     Dispatch,
@@ -14,7 +13,6 @@ from simcore.contract import (
     Migrate,
     Preempt,
     Reject,
-    Router,
     Touch,
     WakeAfter,
     WakeAt,
@@ -22,23 +20,7 @@ from simcore.contract import (
 from simcore.contract import decisions as log
 from simcore.simulator import Settings, simulate
 from tests.property.draw import Flat, Rows
-from tests.simulator.harness import MS, run
-
-ONE_STEP = 10 * MS  # every iteration of the harness's default cost takes 10 ms
-
-
-def router(**hooks):
-    """Return a router class with these hooks; `self` first."""
-    return type("Drawn", (Router,), {"emits": frozenset({Dispatch, Reject, WakeAt, Abort}), **hooks})
-
-
-def scheduler(**hooks):
-    return type("Drawn", (VllmV1,), hooks)
-
-
-def to_zero(self, view, fact):
-    return (Dispatch(fact.request, 0),)
-
+from tests.simulator.harness import STEP, router, run, scheduler, to_zero
 
 # -- what is seen ------------------------------------------------------------------------------------------
 
@@ -147,7 +129,7 @@ def test_a_scheduler_touches_only_its_own_lane():
         return (Preempt(0),) if view.instance == 1 else ()
 
     with pytest.raises(IllegalAction, match="must be running on instance 1"):
-        run([(0, 8, 20), (ONE_STEP, 8, 20)], instances=2, make_scheduler=scheduler(on_arrived=on_arrived))
+        run([(0, 8, 20), (STEP, 8, 20)], instances=2, make_scheduler=scheduler(on_arrived=on_arrived))
 
 
 def test_the_same_timer_twice_is_illegal_while_in_flight():
@@ -205,7 +187,7 @@ def test_a_router_that_only_sets_timers_does_not_keep_the_run_alive():
     done = run([(0, 8, 2)], make_router=router(on_woke=on_woke, on_start=on_start))
     assert done["outcome"].unfinished == 1
     done = run([(0, 8, 2)], make_router=router(on_arrived=to_zero, on_woke=on_woke, on_start=on_start))
-    assert (done["outcome"].finished, done["outcome"].end_ps) == (1, 2 * ONE_STEP)
+    assert (done["outcome"].finished, done["outcome"].end_ps) == (1, 2 * STEP)
 
 
 def test_preemption_takes_effect_at_the_next_boundary_and_reports_its_outcome():
@@ -219,14 +201,14 @@ def test_preemption_takes_effect_at_the_next_boundary_and_reports_its_outcome():
         return ()
 
     done = run(
-        [(0, 8, 20), (int(3.5 * ONE_STEP), 8, 20)],
+        [(0, 8, 20), (int(3.5 * STEP), 8, 20)],
         make_scheduler=scheduler(on_arrived=on_arrived, on_done=on_done),
         record_decisions=True,
     )
     assert told == [(0.04, Done(Preempt(0), ok=True))]
     assert done["requests"][0]["preemptions"] == 1
     preempted = [row for row in done["rows"]["decisions"] if row[2] == log.PREEMPTED]
-    assert preempted == [(4 * ONE_STEP, 0, log.PREEMPTED, 0, 4)]
+    assert preempted == [(4 * STEP, 0, log.PREEMPTED, 0, 4)]
 
 
 def test_an_action_overtaken_by_events_is_done_and_not_ok():
@@ -240,7 +222,7 @@ def test_an_action_overtaken_by_events_is_done_and_not_ok():
         return ()
 
     # Request 0 has its last token at the very boundary that the preemption waits for.
-    run([(0, 8, 2), (int(1.5 * ONE_STEP), 8, 20)], make_scheduler=scheduler(on_arrived=on_arrived, on_done=on_done))
+    run([(0, 8, 2), (int(1.5 * STEP), 8, 20)], make_scheduler=scheduler(on_arrived=on_arrived, on_done=on_done))
     assert told == [Done(Preempt(0), ok=False, why="not running")]
 
 
@@ -265,20 +247,20 @@ def test_who_is_declined_is_asked_again_when_something_changed_and_not_before():
         asked.append((round(view.now_s * 100), request.id))
         return "no" if request.id == 1 and len(view.running) else "yes"
 
-    run([(0, 8, 10), (0, 8, 2), (int(4.5 * ONE_STEP), 8, 2)], make_scheduler=scheduler(admit=admit))
+    run([(0, 8, 10), (0, 8, 2), (int(4.5 * STEP), 8, 2)], make_scheduler=scheduler(admit=admit))
     # At the start; at the boundary after request 2 arrived; when 2 has finished; when 0 has.
     assert asked == [(0, 0), (0, 1), (5, 1), (5, 2), (7, 1), (10, 1)]
 
 
 def test_the_priority_scheduler_starts_urgent_requests_first():
     rows = Rows([(0, 8, 50)] * 3, classes=("batch", "interactive"), priorities=(1, 0), request_class=[0, 0, 1])
-    simulate(Settings(1, 100, Flat(ONE_STEP, 0, 0, 0), RoundRobin, lambda: Priority(max_num_seqs=1)), rows, rows)
+    simulate(Settings(1, 100, Flat(STEP, 0, 0, 0), RoundRobin, lambda: Priority(max_num_seqs=1)), rows, rows)
     assert [row[0] for row in rows.kept["requests"]] == [2, 0, 1]
 
 
 def test_the_priority_scheduler_takes_the_least_urgent_out_when_kv_runs_out():
     rows = Rows([(0, 16, 100)] * 3, classes=("batch", "interactive"), priorities=(1, 0), request_class=[1, 0, 1])
-    simulate(Settings(1, 14, Flat(ONE_STEP, 0, 0, 0), RoundRobin, Priority), rows, rows)
+    simulate(Settings(1, 14, Flat(STEP, 0, 0, 0), RoundRobin, Priority), rows, rows)
     preemptions = {row[0]: row[-1] for row in rows.kept["requests"]}
     assert preemptions[0] == 0
     assert preemptions[1] > 0

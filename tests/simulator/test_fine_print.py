@@ -7,32 +7,12 @@ import pytest
 from policies.vllm_v1 import VllmV1
 from simcore.contract import Abort, Dispatch, IllegalAction, Preempt, Reject, Router, Scheduler, WakeAfter, WakeAt
 from tests.property.draw import Flat
-from tests.simulator.harness import MS, run
-
-STEP = 10 * MS
-
-
-def router(**hooks):
-    return type("Drawn", (Router,), {"emits": frozenset({Dispatch, Reject, WakeAt, Abort}), **hooks})
-
-
-def scheduler(**hooks):
-    return type("Drawn", (VllmV1,), hooks)
+from tests.simulator.harness import MS, STEP, noting, router, run, scheduler
 
 
 def by_id(self, view, fact):
     """Request i goes to instance i, as far as there are instances."""
     return (Dispatch(fact.request, min(fact.request, len(view.instances) - 1)),)
-
-
-def noting(notes, what):
-    """Return a hook that notes something of the fact and asks for nothing."""
-
-    def hook(self, view, *fact):
-        notes.append(what(*fact))
-        return ()
-
-    return hook
 
 
 def both_ways(arrivals, build, **settings):
