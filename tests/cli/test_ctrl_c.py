@@ -26,6 +26,8 @@ def test_ctrl_c_keeps_finished_cells_and_the_next_run_resumes(tmp_path, jobs):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A test run in the background ignores Ctrl-C, and its children would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not finished(store):
         assert run.poll() is None, "the run ended before it could be interrupted"
