@@ -1,4 +1,4 @@
-"""Lane: one batch of running requests over a KV pool, and the queue that waits for it.
+"""Lane: forms the iterations of one batch over a KV pool and the queue that waits for it.
 
 `schedule` forms the next iteration as vLLM V1 does: running requests first; if KV runs out, victims yield and
 are computed again later; then waiting requests in order, under a token budget, none in an iteration that
@@ -8,124 +8,20 @@ newest running request. The work is the same at any batch size: what decodes do 
 There is no clock here: whoever drives the lane brings the time.
 """
 
-from collections.abc import Callable
-
-from simcore.books.decodes import Decodes
-from simcore.books.pool import KvPool
-from simcore.books.queues import Fifo, Queue
-from simcore.books.request import CANCELLED, FINISHED, NEVER, RUNNING, WAITING, Request
-from simcore.contract import Admit, IllegalAction, Scheduler, Shape
+from simcore.books.ledger import Ledger
+from simcore.books.request import CANCELLED, FINISHED, NEVER, RUNNING, Request
+from simcore.contract import IllegalAction
 
 
-class Lane:
-    """The running batch and the waiting queue of one lane.
+class Lane(Ledger):
+    """Forms iterations, and books them when they have ended.
 
     `steady` says that every decode gains a token in every iteration, so that its gaps are the iterations.
-
-    Args:
-        index: position among all lanes of the cluster; simultaneous boundaries go in this order.
-        pool: the KV pool it allocates from.
-        scheduler: its limits are read once, here.
-        queue: the waiting queue; FCFS if None.
     """
 
+    __slots__ = ()
+
     steady = True
-
-    __slots__ = (
-        "_enqueued",
-        "_seq",
-        "admit",
-        "admitted",
-        "block_tokens",
-        "budget",
-        "chunks",
-        "decodes",
-        "index",
-        "it",
-        "max_seqs",
-        "moved",
-        "partial",
-        "pool",
-        "preempted",
-        "preemptions",
-        "refused",
-        "reserve_full_prompt",
-        "running",
-        "shape",
-        "victim",
-        "waiting",
-        "waiting_blocks",
-        "waiting_preempted",
-        "waiting_tokens",
-    )
-
-    def __init__(self, index: int, pool: KvPool, scheduler: Scheduler, queue: Queue | None = None) -> None:
-        self.index = index
-        self.pool = pool
-        self.block_tokens = pool.block_tokens
-        self.budget = scheduler.max_num_batched_tokens
-        self.max_seqs = scheduler.max_num_seqs
-        self.reserve_full_prompt = scheduler.reserve_full_prompt
-        self.waiting: Queue = queue if queue is not None else Fifo()
-        self.admit: Callable[[Request], Admit] | None = None
-        self.victim: Callable[[], Request | None] | None = None
-        self.refused = False
-        """The scheduler declined someone; it is asked again only after something changed."""
-        self.it = 0
-        """Iterations completed."""
-        self.running: dict[Request, None] = {}
-        """In order of admission."""
-        self.decodes = Decodes(pool.block_tokens)
-        self.chunks: list[tuple[Request, int]] = []
-        """Prefill chunks of the iteration in flight: (request, tokens)."""
-        self.partial: Request | None = None
-        """The running request that still has prompt left after the iteration in flight."""
-        self.preempted: list[Request] = []
-        """Who lost its place when the iteration in flight was formed."""
-        self.admitted: list[tuple[Request, int]] = []
-        """Who starts in the iteration in flight, with the tokens of its first chunk."""
-        self.moved = False
-        """Someone joined, started or left since whoever keeps count last looked."""
-        self.shape = Shape()
-        self.waiting_tokens = 0
-        self.waiting_blocks = 0
-        self.waiting_preempted = 0
-        self.preemptions = 0
-        self._seq = 0
-        self._enqueued = 0
-
-    # -- the queue ----------------------------------------------------------------------------------------
-
-    def enqueue(self, request: Request) -> bool:
-        """Put a request at the end of its order; return whether it is now the head."""
-        request.enqueued = self._enqueued
-        self._enqueued += 1
-        request.lane = self.index
-        return self._wait(request)
-
-    def withdraw(self, request: Request) -> None:
-        """Take a waiting request out of the queue for good."""
-        self.waiting.remove(request)
-        self._unwait(request)
-        request.state = CANCELLED
-        self.refused = False
-
-    def _wait(self, request: Request) -> bool:
-        self.refused = False
-        self.moved = True
-        request.state = WAITING
-        tokens = request.prompt + request.generated
-        self.waiting_tokens += tokens
-        self.waiting_blocks += -(-tokens // self.block_tokens)
-        return self.waiting.add(request)
-
-    def _unwait(self, request: Request) -> None:
-        self.moved = True
-        tokens = request.prompt + request.generated
-        self.waiting_tokens -= tokens
-        self.waiting_blocks -= -(-tokens // self.block_tokens)
-        if request.preemptions:
-            self.waiting_preempted -= 1
 
     # -- iterations end -------------------------------------------------------------------------------------
 
@@ -295,13 +191,13 @@ class Lane:
 
     def _start(self, request: Request, new: int, now: int) -> None:
         pool = self.pool
-        self._unwait(request)
+        self.unwait(request)
         request.blocks = blocks = -(-new // self.block_tokens)
         pool.free -= blocks
         if pool.tables is not None:
             pool.tables.grow(request, blocks)
-        self._seq += 1
-        request.seq = self._seq
+        self.seq += 1
+        request.seq = self.seq
         request.state = RUNNING
         if request.scheduled_ps == NEVER:
             request.scheduled_ps = now
@@ -321,7 +217,7 @@ class Lane:
         self.preemptions += 1
         self.waiting_preempted += 1
         self.preempted.append(request)
-        self._wait(request)
+        self.wait(request)
 
     def abort(self, request: Request, now: int) -> None:
         """Take a running request out, for good."""
@@ -382,63 +278,3 @@ class Lane:
                 break
             k >>= 1
         return max(k, 1)
-
-    # -- reading in the middle of a step ----------------------------------------------------------------------------
-
-    def free_after(self, iterations: int) -> int:
-        """Return the free blocks at the boundary after `iterations` >= 0 iterations of the batch in flight."""
-        free = self.pool.free
-        if iterations > 0:
-            free -= self.decodes.blocks_taken(self.it + 1, iterations)
-            if self.chunks:
-                request, new = self.chunks[0]
-                free -= self.pool.blocks_for(request.computed + (iterations + 1) * new) - request.blocks
-        return free
-
-    def context_after(self, iterations: int) -> int:
-        """Return the tokens in the KV cache at that boundary."""
-        tokens = self.decodes.offsets + self.decodes.count * (self.it + iterations)
-        for request, new in self.chunks:
-            tokens += request.computed + new * iterations
-        return tokens
-
-    def generated_after(self, request: Request, iterations: int) -> int:
-        """Return the tokens `request`, running here, has generated at that boundary."""
-        if request.ends >= 0:
-            return request.output - (request.ends - self.it - iterations)
-        return request.generated
-
-    def computed_after(self, request: Request, iterations: int) -> int:
-        """Return the tokens of `request`, running here, whose KV stands at that boundary."""
-        if request.ends >= 0:
-            return request.offset + self.it + iterations
-        for chunked, new in self.chunks:
-            if chunked is request:
-                return request.computed + new * iterations
-        return request.computed
-
-    def blocks_after(self, request: Request, iterations: int, in_flight: bool) -> int:
-        """Return the KV blocks `request`, running here, holds at that boundary.
-
-        An iteration in flight holds the block it writes to.
-        """
-        if request.ends >= 0:
-            return (request.offset + self.it + iterations - (not in_flight)) // self.block_tokens + 1
-        for chunked, new in self.chunks:
-            if chunked is request:
-                return self.pool.blocks_for(request.computed + (iterations + 1) * new)
-        return request.blocks
-
-    def check(self) -> None:
-        """Assert that the books of this lane agree with themselves; call it at a boundary, after `settle`."""
-        it, decodes = self.it, self.decodes
-        decoding = [r for r in self.running if r.ends >= 0]
-        assert decodes.count == sum(decodes.phase) == len(decoding)
-        assert decodes.offsets == sum(r.offset for r in decoding)
-        assert all(r.ends > it for r in decoding), "a request outlived its end"
-        assert self.waiting_tokens == sum(r.prompt + r.generated for r in self.waiting)
-        assert self.waiting_preempted == sum(r.preemptions > 0 for r in self.waiting)
-        held = sum(self.blocks_after(r, 0, in_flight=False) for r in self.running)
-        assert self.pool.free + held == self.pool.total, f"{self.pool.free} free + {held} held != {self.pool.total}"
-        if self.pool.tables is not None:
-            self.pool.tables.check(self.pool.free)
