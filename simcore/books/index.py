@@ -13,20 +13,22 @@ class Least:
     1
     """
 
-    __slots__ = ("_heap", "_keys")
+    __slots__ = ("_heap", "_keys", "_most")
 
     def __init__(self, size: int) -> None:
         self._keys = [0] * size
         self._heap = [(0, position) for position in range(size)]
+        self._most = 8 * size + 64
 
     def set(self, position: int, key: int) -> None:
-        if self._keys[position] == key:
+        keys = self._keys
+        if keys[position] == key:
             return
-        self._keys[position] = key
+        keys[position] = key
         heap = self._heap
         heappush(heap, (key, position))
-        if len(heap) > 8 * len(self._keys) + 64:
-            heap[:] = [(key, position) for position, key in enumerate(self._keys)]
+        if len(heap) > self._most:
+            heap[:] = [(key, position) for position, key in enumerate(keys)]
             heapify(heap)
 
     def argmin(self) -> int:

@@ -48,6 +48,8 @@ class Alarm(Event):
     Once it went off it can be set again, which saves making another.
     """
 
+    __slots__ = ("_calls", "_priority", "_queue", "_serial")
+
     def __init__(self, clock: Clock, delay: int, callback: Callable[["Alarm"], None], priority: float) -> None:
         self.env = clock
         self._value = None
