@@ -61,11 +61,8 @@ def test_a_lone_request_takes_the_time_of_its_iterations_to_the_picosecond():
 
 def test_a_long_prompt_is_prefilled_in_chunks_of_the_budget():
     cost = Flat(MS, 1_000_000, 0, 500)
-    budget = 64
     done = run([(0, 200, 2)], cost=cost, make_scheduler=lambda: VllmV1(max_num_batched_tokens=64, max_num_seqs=4))
     chunks = [(64, 0), (64, 64), (64, 128), (8, 192)]
-    assert sum(new for new, _ in chunks) == 200
-    assert all(new <= budget for new, _ in chunks)
     assert done["requests"][0]["first"] == sum(cost.line(Shape(chunks=[chunk]))[0] for chunk in chunks)
 
 
@@ -75,7 +72,6 @@ def test_tokens_are_conserved_and_a_saturated_server_is_never_idle():
     cost = Flat(MS, 10_000, 100_000, 7)
     done = run(arrivals, cost=cost, kv_blocks=60)
     rows = done["rows"]
-    assert {len(done["tokens"][i]) for i in range(50)} == {o for _, _, o in arrivals}
     assert [len(done["tokens"][i]) for i in range(50)] == [o for _, _, o in arrivals]
     busy = sum(k * first + increment * (k * (k - 1) // 2) for _, _, _, _, k, first, increment, *_ in rows["iterations"])
     assert busy == done["outcome"].end_ps
