@@ -8,21 +8,21 @@ Leaves:   everything else.
 Differs:  from real gateways, whose counts lag behind: here they are as of the last boundary.
 """
 
-from simcore.contract import Actions, Arrived, ClusterView, Dispatch, Load, Router
+from typing import get_args
 
-LOADS: tuple[Load, ...] = ("requests", "waiting", "running", "waiting_tokens")
+from simcore.contract import ClusterView, InstanceId, Load, PlacingRouter, RequestId
 
 
-class LeastLoaded(Router):
+class LeastLoaded(PlacingRouter):
     """Args:
     load: what counts. "requests": waiting and running; "waiting": waiting alone; "running": running alone;
         "waiting_tokens": tokens the waiting requests still have to prefill.
     """
 
     def __init__(self, *, load: Load = "requests") -> None:
-        if load not in LOADS:
-            raise ValueError(f"load must be one of {', '.join(LOADS)}, got {load!r}")
+        if load not in get_args(Load):
+            raise ValueError(f"load must be one of {', '.join(get_args(Load))}, got {load!r}")
         self.load: Load = load
 
-    def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:
-        return (Dispatch(fact.request, view.least(self.load)),)
+    def place(self, view: ClusterView, request: RequestId) -> InstanceId:
+        return view.least(self.load)

@@ -8,10 +8,10 @@ Differs:  compares free KV blocks, less what already waits there, instead of que
           footprint, not its count, is what fills an instance.
 """
 
-from simcore.contract import Actions, Arrived, ClusterView, Dispatch, InstanceView, Router
+from simcore.contract import ClusterView, InstanceId, InstanceView, PlacingRouter, RequestId
 
 
-class PowerOfTwo(Router):
+class PowerOfTwo(PlacingRouter):
     """Args:
     choices: instances drawn per request, with replacement, >= 1 (1 is a random router).
     """
@@ -21,10 +21,10 @@ class PowerOfTwo(Router):
             raise ValueError(f"choices must be >= 1, got {choices}")
         self.choices = choices
 
-    def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:
+    def place(self, view: ClusterView, request: RequestId) -> InstanceId:
         up = view.up
-        drawn = [up[int(view.draw(fact.request, draw) * len(up))] for draw in range(self.choices)]
-        return (Dispatch(fact.request, min(drawn, key=lack_of_room).id),)
+        drawn = [up[int(view.draw(request, draw) * len(up))] for draw in range(self.choices)]
+        return min(drawn, key=lack_of_room).id
 
 
 def lack_of_room(instance: InstanceView) -> tuple[int, int]:

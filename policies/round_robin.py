@@ -6,17 +6,17 @@ Decides:  where a request goes.
 Leaves:   everything else.
 """
 
-from simcore.contract import Actions, Arrived, ClusterView, Dispatch, Router
+from simcore.contract import ClusterView, InstanceId, PlacingRouter, RequestId
 
 
-class RoundRobin(Router):
-    """Cycles over the instances, in the order of arrivals, blind to load."""
+class RoundRobin(PlacingRouter):
+    """Cycles over the instances that are up, in the order of arrivals, blind to load."""
 
     def __init__(self) -> None:
         self.next = 0
 
-    def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:
+    def place(self, view: ClusterView, request: RequestId) -> InstanceId:
         up = view.up
         chosen = up[self.next % len(up)]
         self.next += 1
-        return (Dispatch(fact.request, chosen.id),)
+        return chosen.id

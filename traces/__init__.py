@@ -11,12 +11,15 @@ from traces.classes import Classified, RequestClass, request_classes
 from traces.opening import check, open_trace
 from traces.parameters import ParameterError
 from traces.problems import TraceError
+from traces.programs import Programs, programs
 from traces.replay import Replay
+from traces.sharing import prefix_hit_share
 from traces.synthetic import Synthetic, synthetic
 
 __all__ = [
     "Classified",
     "ParameterError",
+    "Programs",
     "Replay",
     "RequestClass",
     "Synthetic",
@@ -25,6 +28,8 @@ __all__ = [
     "check",
     "describe",
     "open_trace",
+    "prefix_hit_share",
+    "programs",
     "request_classes",
     "synthetic",
 ]

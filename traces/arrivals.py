@@ -12,11 +12,16 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from simcore.contract.traffic import Column
+from simcore.contract.units import PS_PER_S
 from traces.draws import BLOCK
 from traces.parameters import Parameters
 from traces.quantiles import Quantiles
 
 Gaps = NDArray[np.float64]
+
+NEVER_PS = 2**63 - 2**11
+"""An instant the clock cannot hold, 106 days on, and every one after it."""
 
 
 class ArrivalProcess(Protocol):
@@ -123,3 +128,16 @@ KINDS: dict[str, type[ArrivalProcess]] = {
     "all_at_once": AllAtOnce,
     "quantiles": QuantileGaps,
 }
+
+
+def instants(process: ArrivalProcess, rate: float, generators: Iterator[Generator]) -> Iterator[Column]:
+    """Yield [BLOCK] int64 arrival times in picoseconds for each generator; the first is 0, gap i lies before time i.
+
+    rate: mean arrivals per second, infinite when all come at once. Times out of range are `NEVER_PS`.
+    """
+    ps_per_gap = PS_PER_S / rate
+    now = None
+    for gaps in process.gaps(generators):
+        times = np.cumsum(gaps) + (-gaps[0] if now is None else now)
+        now = times[-1]
+        yield np.rint(np.minimum(times * ps_per_gap, NEVER_PS)).astype(np.int64)

@@ -1,6 +1,7 @@
 """Fit: the quantile tables of a trace, as the catalogue holds them, and how far a generated workload is from it.
 
 python -m traces.fit TRACE                  the lines of a catalogue entry, fitted to a trace file
+python -m traces.fit TRACE --sessions       the same as sessions, found in its hash ids
 python -m traces.fit TRACE --against NAME   the goodness of fit of the catalogued workload NAME
 """
 
@@ -9,14 +10,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import fill
+from textwrap import fill, indent
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simcore.contract.traffic import Arrivals, Column, Workload
-from simcore.contract.units import PS_PER_S
+from simcore.contract.units import PS_PER_S, to_s
+from traces.continuations import continuations
 from traces.opening import open_trace
+from traces.pieces import begins, joined
 from traces.replay import Replay
 
 PROBABILITIES = (
@@ -57,7 +60,7 @@ def relative_gaps(at_ps: Column, rate: float) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a generated workload compares with a trace."""
+    """How a generated workload compares with a trace. Gaps and dispersion are of programs where requests are turns."""
 
     gaps_ks: float
     prompt_ks: float
@@ -71,13 +74,14 @@ class Fit:
     @classmethod
     def between(cls, trace: Workload, generated: Workload) -> "Fit":
         a, b = columns(trace), columns(generated)
-        gaps_a, gaps_b = relative_gaps(a.at_ps, trace.rate), relative_gaps(b.at_ps, generated.rate)
+        at_a, at_b = a.at_ps[begins(a)], b.at_ps[begins(b)]
+        gaps_a, gaps_b = relative_gaps(at_a, trace.rate), relative_gaps(at_b, generated.rate)
         return cls(
             gaps_ks=ks(gaps_a, gaps_b),
             prompt_ks=ks(a.prompt_tokens, b.prompt_tokens),
             output_ks=ks(a.output_tokens, b.output_tokens),
             gaps_cv=(float(gaps_a.std()), float(gaps_b.std())),
-            dispersion=(dispersion(a.at_ps), dispersion(b.at_ps)),
+            dispersion=(dispersion(at_a), dispersion(at_b)),
             prompt_mean=(float(a.prompt_tokens.mean()), float(b.prompt_tokens.mean())),
             output_mean=(float(a.output_tokens.mean()), float(b.output_tokens.mean())),
         )
@@ -92,12 +96,7 @@ class Fit:
 
 def columns(workload: Workload) -> Arrivals:
     """Return a whole workload as one piece."""
-    pieces = list(workload.pieces())
-    return Arrivals(
-        np.concatenate([piece.at_ps for piece in pieces]),
-        np.concatenate([piece.prompt_tokens for piece in pieces]),
-        np.concatenate([piece.output_tokens for piece in pieces]),
-    )
+    return joined(list(workload.pieces()))
 
 
 def entry(trace: Replay) -> str:
@@ -115,6 +114,48 @@ def entry(trace: Replay) -> str:
     return "\n".join(lines)
 
 
+def session_entry(trace: Replay) -> str:
+    """Return the fitted lines of a catalogue entry of sessions.
+
+    Waits are from arrival to arrival, so they hold the time of the answer, which a trace of arrivals does not tell.
+    Raises ValueError if the trace has no hash ids.
+    """
+    whole = columns(trace)
+    found = continuations(whole)
+    later = np.flatnonzero(found.before >= 0)
+    before = found.before[later]
+    new_tokens = whole.prompt_tokens[later] - whole.prompt_tokens[before] - whole.output_tokens[before]
+    wait_s = (whole.at_ps[later] - whole.at_ps[before]) / PS_PER_S
+    logs = np.log(wait_s[wait_s > 0])
+    system_prompt_tokens = _common_head(whole)
+    tables = {
+        "turns": found.turns,
+        "first_prompt_tokens": whole.prompt_tokens[found.before < 0] - system_prompt_tokens,
+        "turn_tokens": np.maximum(new_tokens, 1),
+        "output_tokens": whole.output_tokens,
+    }
+    quantiles = {name: np.quantile(values, PROBABILITIES, method="inverted_cdf") for name, values in tables.items()}
+    lines = [
+        f"requests: {trace.requests}",
+        f"rate: {int((found.before < 0).sum()) / to_s(trace.survey.span_ps):.6f}",
+        _row("probabilities: &table", PROBABILITIES),
+        "sessions:",
+        f"  system_prompt_tokens: {system_prompt_tokens}",
+        f"  max_context_tokens: {whole.prompt_tokens.max()}",
+        f"  think_s: {{kind: lognormal, mu: {logs.mean():.4f}, sigma: {logs.std():.4f}}}",
+        *(indent(_table(name, "tokens", values), "  ") for name, values in quantiles.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _common_head(requests: Arrivals) -> int:
+    """Return the tokens of the first segment if it is the same in all prompts, else 0."""
+    assert requests.head is not None
+    begins = requests.head.offsets[:-1]
+    keys, ends = requests.head.keys[begins], requests.head.ends[begins]
+    return int(ends[0]) if (keys == keys[0]).all() and (ends == ends[0]).all() else 0
+
+
 def _table(name: str, key: str, values: NDArray[np.float64]) -> str:
     return f"{name}:\n  kind: quantiles\n  probabilities: *table\n{_row(f'  {key}:', values)}"
 
@@ -128,15 +169,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m traces.fit", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("trace", type=Path)
     parser.add_argument("--against", metavar="NAME")
+    parser.add_argument("--sessions", action="store_true")
     asked = parser.parse_args()
     try:
         trace = open_trace(Path.cwd() / asked.trace)
-        against = open_trace(asked.against, requests=_DRAWN) if asked.against else None
+        assert isinstance(trace, Replay)
+        if asked.against:
+            print(Fit.between(trace, open_trace(asked.against, requests=_DRAWN)))
+        else:
+            print(session_entry(trace) if asked.sessions else entry(trace))
     except ValueError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    assert isinstance(trace, Replay)
-    print(Fit.between(trace, against) if against else entry(trace))
 
 
 if __name__ == "__main__":

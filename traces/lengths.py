@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from simcore.contract.traffic import Column
 from traces.draws import BLOCK
 from traces.formats.base import MAX_TOKENS
+from traces.lognormals import Lognormals
 from traces.parameters import Parameters
 from traces.quantiles import Quantiles
 
@@ -61,55 +62,28 @@ class Uniform:
 
 
 @dataclass(frozen=True)
-class Lognormal:
-    """exp of a normal(`mu`, `sigma`), natural logs; `mean` is exp(mu + sigma^2 / 2), before the bounds cut."""
+class LognormalLengths:
+    """Lognormal, held within `min` and `max`; a `mean` is the one before they cut."""
 
-    mu: float
-    sigma: float
+    lognormals: Lognormals
     min: int
     max: int
 
     @classmethod
     def read(cls, parameters: Parameters, /) -> Self:
-        sigma = parameters.number("sigma", least=0, most=100)
-        by_mean, by_mu = parameters.has("mean"), parameters.has("mu")
-        if by_mean == by_mu:
-            parameters.add("mean", f"give either mean or mu, got {'both' if by_mu else 'neither'}")
-        mu = parameters.number("mu") if by_mu else 0.0
-        if by_mean:
-            mu = log(parameters.positive("mean")) - sigma**2 / 2
-        return cls(mu, sigma, *_bounds(parameters))
+        return cls(Lognormals.read_one(parameters), *_bounds(parameters))
 
     def draw(self, generator: Generator) -> Column:
-        return _tokens(_exp(self.mu + self.sigma * generator.standard_normal(BLOCK)), self.min, self.max)
+        return _tokens(_exp(self.lognormals.logs(generator)), self.min, self.max)
 
 
 @dataclass(frozen=True)
-class Mixture:
-    """One of several lognormals, chosen with `weights` (their sum is scaled to 1)."""
-
-    weights: tuple[float, ...]
-    mu: tuple[float, ...]
-    sigma: tuple[float, ...]
-    min: int
-    max: int
+class MixtureLengths(LognormalLengths):
+    """One of several lognormals, held within `min` and `max`."""
 
     @classmethod
     def read(cls, parameters: Parameters, /) -> Self:
-        weights = parameters.numbers("weights", least=0)
-        mu, sigma = parameters.numbers("mu"), parameters.numbers("sigma", least=0)
-        if weights and not 0.98 <= sum(weights) <= 1.02:
-            parameters.add("weights", f"must sum to 1, got {sum(weights):g}")
-        for key, values in (("mu", mu), ("sigma", sigma)):
-            if weights and values and len(values) != len(weights):
-                parameters.add(key, f"must be as many as weights ({len(weights)}), got {len(values)}")
-        return cls(weights, mu, sigma, *_bounds(parameters))
-
-    def draw(self, generator: Generator) -> Column:
-        bounds = np.cumsum(self.weights)
-        part = np.searchsorted(bounds[:-1] / bounds[-1], generator.random(BLOCK), side="right")
-        normal = generator.standard_normal(BLOCK)
-        return _tokens(_exp(np.array(self.mu)[part] + np.array(self.sigma)[part] * normal), self.min, self.max)
+        return cls(Lognormals.read_mixture(parameters), *_bounds(parameters))
 
 
 @dataclass(frozen=True)
@@ -129,8 +103,8 @@ class QuantileLengths:
 KINDS: dict[str, type[Lengths]] = {
     "fixed": Fixed,
     "uniform": Uniform,
-    "lognormal": Lognormal,
-    "mixture": Mixture,
+    "lognormal": LognormalLengths,
+    "mixture": MixtureLengths,
     "quantiles": QuantileLengths,
 }
 

@@ -10,6 +10,7 @@ from traces.catalogue import catalogue_names, catalogued
 from traces.clock import UNIT_NAMES, TimeUnit
 from traces.parameters import Parameters, raise_if_any
 from traces.problems import TraceError
+from traces.programs import Programs
 from traces.replay import Replay
 from traces.survey import survey
 from traces.synthetic import Synthetic
@@ -25,12 +26,12 @@ def open_trace(
     seed: int = 0,
     replication: int = 0,
     base: Path = Path("."),
-) -> Replay | Synthetic:
+) -> Replay | Synthetic | Programs:
     """Return the workload of a catalogue name (generated) or of a file (replayed).
 
     format: of a file, found from its first line if None. time_unit: "s" or "ms", of times that are plain numbers;
     the format's own if None, and then a mean rate that cannot be true is an error.
-    rate: mean arrival rate in requests per second to scale to; None keeps the trace's own.
+    rate: mean arrival rate per second to scale to, of requests, of programs where those are drawn; None: as it is.
     requests: how many; of a file the first ones (their mean rate is what is scaled), all if None.
     seed, replication: choose the draws of a generated workload; a replay has none.
     base: what a relative path is relative to.

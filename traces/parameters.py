@@ -23,7 +23,7 @@ class Parameters:
     Objects built from stand-ins are never used: `problems` is raised first.
     """
 
-    def __init__(self, where: str, given: object, problems: list[str]) -> None:
+    def __init__(self, where: str, given: object, problems: list[str], *, shape: str = "a mapping") -> None:
         self.where = where
         self.problems = problems
         self._taken: set[str] = set()
@@ -31,7 +31,7 @@ class Parameters:
         if isinstance(given, Mapping):
             self._given = given
         else:
-            self.add("", f"must be a mapping with a kind, got {given!r}")
+            self._wrong("", shape, given)
 
     def add(self, key: str, problem: str) -> None:
         self.problems.append(f"{self.where}{'.' if key and self.where else ''}{key}: {problem}")
@@ -40,20 +40,28 @@ class Parameters:
         """Whether an optional key was given."""
         return self._take(key) is not None
 
-    def number(self, key: str, *, least: float = -math.inf, most: float = math.inf) -> float:
+    def raw(self, key: str) -> object:
+        """Return what was given, for somebody else to judge; None if nothing was."""
+        return self._take(key)
+
+    def number(
+        self, key: str, *, least: float = -math.inf, most: float = math.inf, default: float | None = None
+    ) -> float:
         """Return a finite number from `least` to `most`."""
         value = self._take(key)
+        if value is None and default is not None:
+            return default
         if _is_number(value) and least <= value <= most:
             return float(value)
         self._wrong(key, "a number" + _range(least, most), value)
         return 1.0
 
-    def positive(self, key: str) -> float:
-        """Return a finite number > 0."""
+    def positive(self, key: str, *, most: float = math.inf) -> float:
+        """Return a finite number > 0, at most `most`."""
         value = self._take(key)
-        if _is_number(value) and value > 0:
+        if _is_number(value) and 0 < value <= most:
             return float(value)
-        self._wrong(key, "a number > 0", value)
+        self._wrong(key, "a number > 0" + (f" and at most {most:g}" if most < math.inf else ""), value)
         return 1.0
 
     def integer(self, key: str, *, least: int, most: float = math.inf, default: int | None = None) -> int:

@@ -104,7 +104,7 @@ class Reader:
                 _check_order(last_ps, at_ps, numbers, problems)
                 last_ps = max(last_ps, int(at_ps[-1]))
                 if not problems.found:
-                    yield Arrivals(at_ps, columns.prompt_tokens, columns.output_tokens)
+                    yield Arrivals(at_ps, columns.prompt_tokens, columns.output_tokens, head=columns.head)
             if damage:
                 problems.add(line, 1, _damage(damage))
                 return
@@ -132,8 +132,7 @@ class Reader:
             except BadRow as bad:
                 for column, message in bad.faults:
                     problems.add(number, column, message)
-        table = np.array(rows, dtype=np.int64).reshape(-1, 4)
-        return np.array(numbers, dtype=np.int64), Columns(*(np.ascontiguousarray(column) for column in table.T))
+        return np.array(numbers, dtype=np.int64), Columns.of(rows, self.format.block_tokens)
 
 
 def _since(origin: tuple[int, int], columns: Columns, numbers: Column, problems: Problems) -> Column:

@@ -4,11 +4,12 @@ A replay has no randomness: seeds and replications do not change it, so replicat
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from simcore.contract.traffic import Arrivals
+from simcore.contract.traffic import Arrivals, Patience
+from simcore.contract.units import to_s
 from traces.survey import Survey
 
 _MAX_PS = 2.0**63 - 2.0**10
@@ -16,7 +17,10 @@ _MAX_PS = 2.0**63 - 2.0**10
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """`Workload` of a surveyed file. All times are stretched by `stretch`: its burstiness stays, its rate moves."""
+    """`Workload` of a surveyed file. Arrival times are stretched by `stretch`: burstiness stays, the rate moves.
+
+    Only arrivals move: how long people think and tools run between the turns of a program has nothing to do with load.
+    """
 
     survey: Survey
     rate: float
@@ -24,6 +28,8 @@ class Replay:
     stretch: float = 1.0
     classes: tuple[str, ...] = ("default",)
     priorities: tuple[int, ...] = (0,)
+    tools: tuple[str, ...] = ()
+    patience: tuple[Patience, ...] = ()
 
     @classmethod
     def at(cls, survey: Survey, rate: float | None) -> "Replay":
@@ -52,11 +58,15 @@ class Replay:
         """Number of requests."""
         return self.survey.requests
 
+    @property
+    def lasts_s(self) -> float:
+        """Time until the last request arrives."""
+        return to_s(self.survey.span_ps) * self.stretch
+
     def pieces(self) -> Iterator[Arrivals]:
         """Yield the requests in order; the first arrives at 0."""
         for piece in self.survey.pieces():
             if self.stretch == 1.0:
                 yield piece
             else:
-                at_ps = np.rint(piece.at_ps * self.stretch).astype(np.int64)
-                yield Arrivals(at_ps, piece.prompt_tokens, piece.output_tokens)
+                yield replace(piece, at_ps=np.rint(piece.at_ps * self.stretch).astype(np.int64))

@@ -15,11 +15,12 @@ from traces import formats
 from traces.clock import UNIT_NAMES, TimeUnit
 from traces.files import sha256
 from traces.formats import Format
+from traces.pieces import arrays_of
 from traces.problems import TraceError
 from traces.reader import Reader
 
-KEPT_ROWS = 500_000
-"""12 MB of columns. Longer traces are read again from the file each time."""
+KEPT_NUMBERS = 2_000_000
+"""16 MB of columns: 600,000 requests, or 35,000 with long heads. Longer traces are read from the file each time."""
 
 FASTEST_PER_S, SLOWEST_PER_S = 1000.0, 0.01
 """Mean rates outside are taken for a wrong unit."""
@@ -80,7 +81,7 @@ def _survey(
 ) -> Survey:
     reader = Reader(path, formats.named(format) if format else None, time_unit, rows)
     kept: list[Arrivals] | None = []
-    requests = prompt_tokens = output_tokens = last_ps = 0
+    requests = prompt_tokens = output_tokens = last_ps = numbers = 0
     for piece in reader.pieces():
         requests += len(piece)
         prompt_tokens += int(piece.prompt_tokens.sum())
@@ -88,7 +89,8 @@ def _survey(
         last_ps = int(piece.at_ps[-1])
         if kept is not None:
             kept.append(_frozen(piece))
-            kept = kept if requests <= KEPT_ROWS else None
+            numbers += sum(map(len, arrays_of(piece)))
+            kept = kept if numbers <= KEPT_NUMBERS else None
     assert reader.format is not None
     assert reader.time_unit is not None
     found = Survey(
@@ -108,7 +110,7 @@ def _survey(
 
 
 def _frozen(piece: Arrivals) -> Arrivals:
-    for column in (piece.at_ps, piece.prompt_tokens, piece.output_tokens):
+    for column in arrays_of(piece):
         column.setflags(write=False)
     return piece
 

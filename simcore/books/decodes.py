@@ -14,10 +14,12 @@ from simcore.books.request import NEVER, Request
 class Decodes:
     """Sums over the decodes of one lane. The iteration is the lane's and is passed in."""
 
-    __slots__ = ("block_tokens", "count", "ends", "offsets", "phase")
+    __slots__ = ("block_tokens", "count", "ends", "late", "offsets", "phase")
 
     def __init__(self, block_tokens: int) -> None:
         self.block_tokens = block_tokens
+        self.late = 0
+        """Iterations a decode stays after its last token."""
         self.count = 0
         self.offsets = 0
         self.phase = [0] * block_tokens
@@ -29,21 +31,23 @@ class Decodes:
         """`request`, with `computed` tokens cached and at least one token to go, decodes from iteration `it`."""
         offset = request.computed - it
         request.offset = offset
-        request.ends = it + request.output - request.generated
+        request.ends = it + request.output - request.generated + self.late
         heappush(self.ends, (request.ends, request.seq, request))
         self.count += 1
         self.offsets += offset
         self.phase[-offset % self.block_tokens] += 1
 
     def remove(self, request: Request, it: int) -> int:
-        """Take `request` out at iteration `it`, its `generated` brought up to date; return the blocks it holds."""
+        """Take `request` out at iteration `it`, brought up to date; return the blocks it holds."""
         offset = request.offset
         self.count -= 1
         self.offsets -= offset
         self.phase[-offset % self.block_tokens] -= 1
-        request.generated = request.output - (request.ends - it)
+        left = request.ends - it - self.late
+        request.generated = request.output - left if left > 0 else request.output
         request.ends = NEVER
-        return (offset + it - 1) // self.block_tokens + 1
+        request.computed = computed = offset + it
+        return (computed - 1) // self.block_tokens + 1
 
     def pop_end(self) -> Request | None:
         """Take the first entry off `ends`; return its request, or None if it left earlier."""

@@ -31,6 +31,15 @@ class Least:
             heap[:] = [(key, position) for position, key in enumerate(keys)]
             heapify(heap)
 
+    def key(self, position: int) -> int:
+        return self._keys[position]
+
+    def add(self, key: int) -> None:
+        """Add one position more."""
+        self._keys.append(key)
+        heappush(self._heap, (key, len(self._keys) - 1))
+        self._most += 8
+
     def argmin(self) -> int:
         heap, keys = self._heap, self._keys
         while heap[0][0] != keys[heap[0][1]]:

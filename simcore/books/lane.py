@@ -32,27 +32,26 @@ class Lane(Ledger):
         `firsts`; the wait for the token after a preemption to `gaps`, picoseconds.
         """
         pool, decodes, it = self.pool, self.decodes, self.it
+        tables = pool.tables
         if k > 1:
-            pool.free -= decodes.blocks_taken(it + 1, k - 1)
-            if pool.tables is not None:
-                pool.tables.decode(self.running, it + 1, it + k)
+            taken = decodes.blocks_taken(it + 1, k - 1)
+            pool.free -= taken
+            if tables is not None:
+                tables.decode(self.running, it + 1, it + k, taken)
         self.it = it = it + k
         finished: list[Request] = []
         ends = decodes.ends
         while ends and ends[0][0] <= it:
             request = decodes.pop_end()
             if request is not None:
-                pool.free += decodes.remove(request, it)
+                blocks = decodes.remove(request, it)
+                pool.free += blocks if tables is None else tables.release(request, blocks)
                 finished.append(request)
         if self.chunks:
             for request, new in self.chunks:
                 if k > 1:  # a run of full chunks of one long prompt
                     new *= k
-                    blocks = pool.blocks_for(request.computed + new) - request.blocks
-                    pool.free -= blocks
-                    request.blocks += blocks
-                    if pool.tables is not None:
-                        pool.tables.grow(request, blocks)
+                    self._grow(request, request.computed + new)
                 request.computed += new
                 if request.computed == request.prompt + request.generated:
                     self._prefilled(request, now, firsts, gaps, finished)
@@ -65,10 +64,30 @@ class Lane(Ledger):
                 request.last_ps = now
                 request.state = FINISHED
                 if request.spans is not None:
-                    request.spans[-1] = (self.index, request.spans[-1][1], it)
-                if pool.tables is not None:
-                    pool.tables.release(request)
+                    request.spans[-1] = (self.index, request.spans[-1][1], it - decodes.late)
         return finished
+
+    def step_by(self, iterations: int) -> None:
+        """Book iterations of the batch in flight, none of them its last; the next of them is under way."""
+        taken = self.decodes.blocks_taken(self.it + 1, iterations)
+        self.pool.free -= taken
+        if self.pool.tables is not None:
+            self.pool.tables.decode(self.running, self.it + 1, self.it + iterations + 1, taken)
+        for request, new in self.chunks:
+            request.computed += new * iterations
+            self._grow(request, request.computed + new)
+        shape = self.shape
+        shape.context += shape.decodes * iterations
+        shape.longest += iterations
+        shape.chunks = [(new, before + new * iterations) for new, before in shape.chunks]
+        self.it += iterations
+
+    def _grow(self, request: Request, tokens: int) -> None:
+        """Give `request` the blocks for the first `tokens` tokens of what it computes."""
+        pool = self.pool
+        blocks = pool.blocks_for(tokens) - request.blocks
+        pool.free -= blocks if pool.tables is None else pool.tables.grow(request, tokens, blocks)
+        request.blocks += blocks
 
     def _prefilled(
         self, request: Request, now: int, firsts: list[Request] | None, gaps: list[int], finished: list[Request]
@@ -85,8 +104,9 @@ class Lane(Ledger):
         request.generated += 1
         if request.spans is not None:
             request.spans.append((self.index, self.it, self.it))
-        if request.generated == request.output:
-            self.pool.free += request.blocks
+        if request.generated == request.output and not self.decodes.late:
+            pool, blocks = self.pool, request.blocks
+            pool.free += blocks if pool.tables is None else pool.tables.release(request, blocks)
             finished.append(request)
         else:
             self.decode_on(request, now)
@@ -106,12 +126,12 @@ class Lane(Ledger):
         if self.admitted:
             self.admitted.clear()
         need = decodes.phase[it % self.block_tokens]
-        chunk = blocks = 0
+        chunk = 0
         if partial is not None or need > pool.free:
-            partial, need, chunk, blocks = self._make_room(partial, now)
+            partial, need, chunk, _ = self._make_room(partial, now)
         if pool.tables is not None:
-            pool.tables.decode(self.running, it, it + 1)
-        pool.free -= need + blocks
+            pool.tables.decode(self.running, it, it + 1, need)
+        pool.free -= need
         running = decodes.count
         shape = self.shape
         shape.decodes = running
@@ -119,9 +139,7 @@ class Lane(Ledger):
         spans: list[tuple[int, int]] = []
         shape.chunks = spans
         if partial is not None:
-            if pool.tables is not None:
-                pool.tables.grow(partial, blocks)
-            partial.blocks += blocks
+            self._grow(partial, partial.computed + chunk)
             self.chunks.append((partial, chunk))
             spans.append((chunk, partial.computed))
             if partial.computed + chunk < partial.prompt + partial.generated:
@@ -195,7 +213,7 @@ class Lane(Ledger):
         request.blocks = blocks = -(-new // self.block_tokens)
         pool.free -= blocks
         if pool.tables is not None:
-            pool.tables.grow(request, blocks)
+            pool.tables.grow(request, new, blocks)
         self.seq += 1
         request.seq = self.seq
         request.state = RUNNING
@@ -215,7 +233,6 @@ class Lane(Ledger):
         self._leave(request, now)
         request.preemptions += 1
         self.preemptions += 1
-        self.waiting_preempted += 1
         self.preempted.append(request)
         self.wait(request)
 
@@ -226,26 +243,28 @@ class Lane(Ledger):
 
     def _leave(self, request: Request, now: int) -> None:
         pool = self.pool
+        self._stop(request, now)
+        blocks = request.blocks
+        pool.free += blocks if pool.tables is None else pool.tables.release(request, blocks)
+        request.computed = request.blocks = 0
+
+    def _stop(self, request: Request, now: int) -> None:
+        """Take a running request out of the batch; `computed` and `blocks` say what KV it holds."""
         if self.partial is request:
             self.partial = None
         if request.ends >= 0:
-            pool.free += self.decodes.remove(request, self.it)
+            request.blocks = self.decodes.remove(request, self.it)
             request.last_ps = now  # each decode emitted a token at this boundary
             if request.spans is not None:
                 request.spans[-1] = (self.index, request.spans[-1][1], self.it)
-        else:
-            pool.free += request.blocks
-        if pool.tables is not None:
-            pool.tables.release(request)
-        request.computed = request.blocks = 0
         del self.running[request]
         self.refused = False
         self.moved = True
 
     # -- how far the batch can go as it is ------------------------------------------------------------------------
 
-    def horizon(self) -> int:
-        """Return for how many iterations the batch in flight stays as it is, at least 1.
+    def horizon(self, free: int) -> int:
+        """Return for how many iterations the batch in flight stays as it is, at least 1, given `free` blocks.
 
         Until someone finishes, a prefill ends, or KV may run out. Admission stays impossible meanwhile: with
         no prefill nothing is freed, so who did not fit now will not fit; in a run of chunks the budget is spent.
@@ -253,15 +272,15 @@ class Lane(Ledger):
         if self.preempted:
             return 1  # nobody was admitted in this iteration; the next one looks at the queue again
         if self.chunks:
-            return self._chunk_run()
-        decodes, free = self.decodes, self.pool.free
+            return self._chunk_run(free)
+        decodes = self.decodes
         k = decodes.next_end() - self.it
         size = self.block_tokens
         if k > 1 and decodes.count * ((k + size - 2) // size) > free:
             k = min(k, decodes.iterations_that_fit(self.it + 1, free) + 1)
         return k
 
-    def _chunk_run(self) -> int:
+    def _chunk_run(self, free: int) -> int:
         """A prompt longer than the budget: the next chunks are as large as this one, until the last."""
         partial, decodes = self.partial, self.decodes
         if partial is None or len(self.chunks) > 1:
@@ -274,7 +293,7 @@ class Lane(Ledger):
         while k > 1:
             most = decodes.count * -(-(k - 1) // self.block_tokens)
             most += self.pool.blocks_for(partial.computed + k * chunk) - partial.blocks
-            if most <= self.pool.free:
+            if most <= free:
                 break
             k >>= 1
         return max(k, 1)

@@ -107,17 +107,19 @@ class Ledger:
         self.refused = False
         self.moved = True
         request.state = WAITING
-        tokens = request.prompt + request.generated
-        self.waiting_tokens += tokens
-        self.waiting_blocks += -(-tokens // self.block_tokens)
+        target = request.prompt + request.generated
+        self.waiting_tokens += target - request.computed
+        self.waiting_blocks += -(-target // self.block_tokens) - request.blocks
+        if request.preemptions:
+            self.waiting_preempted += 1
         return self.waiting.add(request)
 
     def unwait(self, request: Request) -> None:
         """A request that was taken out of the queue waits no more."""
         self.moved = True
-        tokens = request.prompt + request.generated
-        self.waiting_tokens -= tokens
-        self.waiting_blocks -= -(-tokens // self.block_tokens)
+        target = request.prompt + request.generated
+        self.waiting_tokens -= target - request.computed
+        self.waiting_blocks -= -(-target // self.block_tokens) - request.blocks
         if request.preemptions:
             self.waiting_preempted -= 1
 
@@ -143,7 +145,8 @@ class Ledger:
     def generated_after(self, request: Request, iterations: int) -> int:
         """Return the tokens `request`, running here, has generated at that boundary."""
         if request.ends >= 0:
-            return request.output - (request.ends - self.it - iterations)
+            left = request.ends - self.it - iterations - self.decodes.late
+            return request.output - left if left > 0 else request.output
         return request.generated
 
     def computed_after(self, request: Request, iterations: int) -> int:
@@ -167,6 +170,11 @@ class Ledger:
                 return self.pool.blocks_for(request.computed + (iterations + 1) * new)
         return request.blocks
 
+    @property
+    def holding(self) -> int:
+        """Blocks that requests of this lane hold, at a boundary, after `settle`."""
+        return sum(self.blocks_after(r, 0, in_flight=False) for r in self.running)
+
     def check(self) -> None:
         """Assert that the books of this lane agree with themselves; call it at a boundary, after `settle`."""
         it, decodes = self.it, self.decodes
@@ -174,9 +182,9 @@ class Ledger:
         assert decodes.count == sum(decodes.phase) == len(decoding)
         assert decodes.offsets == sum(r.offset for r in decoding)
         assert all(r.ends > it for r in decoding), "a request outlived its end"
-        assert self.waiting_tokens == sum(r.prompt + r.generated for r in self.waiting)
+        assert self.waiting_tokens == sum(r.prompt + r.generated - r.computed for r in self.waiting)
         assert self.waiting_preempted == sum(r.preemptions > 0 for r in self.waiting)
-        held = sum(self.blocks_after(r, 0, in_flight=False) for r in self.running)
+        held = self.holding
         assert self.pool.free + held == self.pool.total, f"{self.pool.free} free + {held} held != {self.pool.total}"
         if self.pool.tables is not None:
             self.pool.tables.check(self.pool.free)

@@ -1,13 +1,33 @@
 """KV pool: how many blocks of an instance are free, and, when asked, which.
 
-Counts are all that most decisions need. `BlockTables` follows the same allocations by identity, for what
-does need them; it never decides anything, so a run with it takes the same decisions as one without.
+Counts are all that most decisions need. `Tables` follow the same allocations by identity, for what does need it.
+`BlockTables` decide nothing, so a run with them takes the same decisions as one without.
 """
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Protocol
 
 from simcore.books.request import Request
+
+
+class Tables(Protocol):
+    """Which blocks each request holds. All but `decode` return how many blocks that costs or frees in the pool."""
+
+    def decode(self, running: Iterable[Request], first: int, last: int, blocks: int) -> None:
+        """Hand out the `blocks` that the decodes among `running` take in iterations first..last-1."""
+
+    def grow(self, request: Request, tokens: int, blocks: int) -> int:
+        """`request` is to compute its prompt up to `tokens`, which takes at most `blocks` more."""
+
+    def release(self, request: Request, blocks: int) -> int:
+        """`request` gives the `blocks` it holds back."""
+
+    def clear(self) -> None:
+        """All blocks are free, and forgotten."""
+
+    def check(self, free: int) -> None:
+        """Assert that no block was lost or has two owners, and that `free` are free."""
 
 
 class KvPool:
@@ -19,11 +39,17 @@ class KvPool:
         self.total = self.free = total
         self.block_tokens = block_tokens
         self.tokens = total * block_tokens
-        self.tables = BlockTables(total, block_tokens) if identities else None
+        self.tables: Tables | None = BlockTables(total, block_tokens) if identities else None
 
     def blocks_for(self, tokens: int) -> int:
         """Return the blocks that `tokens` tokens fill, the last one perhaps in part."""
         return -(-tokens // self.block_tokens)
+
+    def clear(self) -> None:
+        """All blocks are free."""
+        self.free = self.total
+        if self.tables is not None:
+            self.tables.clear()
 
 
 class BlockTables:
@@ -34,20 +60,25 @@ class BlockTables:
     def __init__(self, total: int, block_tokens: int) -> None:
         self.total = total
         self.block_tokens = block_tokens
-        self.free: deque[int] = deque(range(total))
+        self.clear()
+
+    def clear(self) -> None:
+        self.free: deque[int] = deque(range(self.total))
         self.of: dict[int, list[int]] = {}
 
-    def grow(self, request: Request, blocks: int) -> None:
+    def grow(self, request: Request, tokens: int, blocks: int) -> int:
         """Give `request` this many more blocks, from the front of the free queue."""
         table = self.of.setdefault(request.id, [])
         for _ in range(blocks):
             table.append(self.free.popleft())
+        return blocks
 
-    def release(self, request: Request) -> None:
+    def release(self, request: Request, blocks: int) -> int:
         """Free all blocks of `request`; its last block comes back into use last."""
         self.free.extend(self.of.pop(request.id, ()))
+        return blocks
 
-    def decode(self, running: Iterable[Request], first: int, last: int) -> None:
+    def decode(self, running: Iterable[Request], first: int, last: int, blocks: int) -> None:
         """Hand out what the decodes among `running` take in iterations first..last-1, in the order of time.
 
         A decode takes a block in each iteration that writes the first token of one.
@@ -60,7 +91,7 @@ class BlockTables:
             for iteration in range(first + (-(request.offset + first)) % size, last, size)
         ]
         for _, _, request in sorted(due, key=lambda entry: entry[:2]):
-            self.grow(request, 1)
+            self.grow(request, 0, 1)
 
     def check(self, free: int) -> None:
         """Assert that ids are conserved and agree with the count of free blocks."""

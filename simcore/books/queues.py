@@ -41,6 +41,10 @@ class Fifo(deque[Request]):
     def touch(self, request: Request) -> None:
         """FCFS has no key to read again."""
 
+    def among(self, others: list[Request]) -> list[Request]:
+        """Return the queue as it would be with `others` in it."""
+        return sorted([*self, *others], key=_by_number)
+
 
 class Ordered:
     """By `key(request)`, read at `add` and `touch`, ties by number. A heap; removed entries are skipped later."""
@@ -79,6 +83,11 @@ class Ordered:
     def touch(self, request: Request) -> None:
         self.remove(request)
         self.add(request)
+
+    def among(self, others: list[Request]) -> list[Request]:
+        """Return the queue as it would be with `others` in it."""
+        entries = [*self._live.values(), *((self._key(request), request.enqueued, request) for request in others)]
+        return [entry[2] for entry in sorted(entries, key=lambda entry: entry[:2])]
 
     def __len__(self) -> int:
         return len(self._live)

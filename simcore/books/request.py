@@ -1,7 +1,13 @@
 """Request: one row of the books, from its arrival to its end."""
 
-UNROUTED, WAITING, RUNNING, SWAPPED, PAUSED, FINISHED, REJECTED, CANCELLED = range(8)
-STATES = ("unrouted", "waiting", "running", "swapped", "paused", "finished", "rejected", "cancelled")
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simcore.books.client import Client
+    from simcore.books.store import Held
+
+UNROUTED, WAITING, RUNNING, SWAPPED, PAUSED, FINISHED, REJECTED, CANCELLED, FAILED = range(9)
+STATES = ("unrouted", "waiting", "running", "swapped", "paused", "finished", "rejected", "cancelled", "failed")
 NEVER = -1
 
 
@@ -16,11 +22,13 @@ class Request:
     __slots__ = (
         "arrival_ps",
         "blocks",
+        "client",
         "computed",
         "ends",
         "enqueued",
         "first_ps",
         "generated",
+        "held",
         "id",
         "lane",
         "last_ps",
@@ -53,6 +61,10 @@ class Request:
         self.scheduled_ps = self.first_ps = self.last_ps = NEVER
         self.state = UNROUTED
         self.lane: int | None = None
+        self.client: Client | None = None
+        """What its client does next, if anything."""
+        self.held: Held | None = None
+        """Where its KV is, in runs where it can be elsewhere."""
         self.spans: list[tuple[int, int, int]] | None = None
         """(lane, first iteration, last iteration) of each unbroken run of tokens, when the run keeps them."""
 

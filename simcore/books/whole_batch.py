@@ -34,6 +34,13 @@ class WholeBatchLane(Lane):
         if not self.running and not self.waiting:
             return False
         batch = self.choose()
+        for victim in batch.preempt:
+            request = self.find(victim)
+            if request is None or request not in self.running:
+                raise IllegalAction(
+                    f"batch: request {victim} is not running on instance {self.index}, put under preempt"
+                )
+            self.preempt(request, now)
         work = [(self._member(r, "decode", 1), 1) for r in batch.decodes]
         work += [(self._member(r, "prefill", new), new) for r, new in batch.prefills]
         self._check_fit(work)
@@ -46,11 +53,7 @@ class WholeBatchLane(Lane):
                 self.waiting.remove(request)
                 self._start(request, new, now)
                 continue
-            blocks = self.pool.blocks_for(request.computed + new) - request.blocks
-            self.pool.free -= blocks
-            request.blocks += blocks
-            if self.pool.tables is not None:
-                self.pool.tables.grow(request, blocks)
+            self._grow(request, request.computed + new)
             self.chunks.append((request, new))
             if position >= shape.decodes:
                 shape.chunks.append((new, request.computed))
@@ -77,7 +80,10 @@ class WholeBatchLane(Lane):
         tokens = sum(new for _, new in work)
         if tokens > self.budget:
             raise IllegalAction(f"batch: at most max_num_batched_tokens ({self.budget}) tokens, got {tokens}")
-        running = len(self.running) + sum(request.state == WAITING for request, _ in work)
+        joining = [request.id for request, _ in work if request.state == WAITING]
+        if self.preempted and joining:
+            raise IllegalAction(f"batch: admits {joining} in an iteration that preempts")
+        running = len(self.running) + len(joining)
         if running > self.max_seqs:
             raise IllegalAction(f"batch: at most max_num_seqs ({self.max_seqs}) may run, got {running}")
         need = sum(self.pool.blocks_for(request.computed + new) - request.blocks for request, new in work)
@@ -88,7 +94,7 @@ class WholeBatchLane(Lane):
         """It goes on when the scheduler says so; until then its last token waits."""
         request.last_ps = now
 
-    def horizon(self) -> int:
+    def horizon(self, free: int) -> int:
         """Return 1: the scheduler is asked at every boundary."""
         return 1
 

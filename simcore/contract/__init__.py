@@ -33,6 +33,7 @@ from simcore.contract.actions import (
 from simcore.contract.cost import UNBOUNDED, CostModel, Shape
 from simcore.contract.facts import (
     Arrived,
+    Blocked,
     Cancelled,
     Done,
     Fact,
@@ -42,6 +43,7 @@ from simcore.contract.facts import (
     InstanceDown,
     InstanceUp,
     Preempted,
+    Prefilled,
     PriorityChanged,
     Rejected,
     RolloutOpened,
@@ -51,6 +53,7 @@ from simcore.contract.facts import (
     WeightsUpdated,
     Woke,
 )
+from simcore.contract.placing import PlacingRouter
 from simcore.contract.roles import (
     Actions,
     Admit,
@@ -62,9 +65,9 @@ from simcore.contract.roles import (
     Scheduler,
     overrides,
 )
-from simcore.contract.traffic import Arrivals, Workload
+from simcore.contract.traffic import Arrivals, Heads, Patience, Workload
 from simcore.contract.units import PS_PER_MS, PS_PER_S, to_ps, to_s
-from simcore.contract.view import ClusterView, InstanceView, LaneView, Load, OracleView, RequestView
+from simcore.contract.view import ClusterView, InstanceView, LaneView, Load, OracleView, RequestView, Role
 
 __all__ = [
     "Abort",
@@ -92,6 +95,7 @@ __all__ = [
     "WakeAt",
     "WakeBelow",
     "Arrived",
+    "Blocked",
     "Cancelled",
     "Done",
     "Fact",
@@ -101,6 +105,7 @@ __all__ = [
     "InstanceDown",
     "InstanceUp",
     "Preempted",
+    "Prefilled",
     "PriorityChanged",
     "Rejected",
     "RolloutOpened",
@@ -113,6 +118,7 @@ __all__ = [
     "Admit",
     "Batch",
     "IllegalAction",
+    "PlacingRouter",
     "Policy",
     "Rollout",
     "Router",
@@ -122,6 +128,8 @@ __all__ = [
     "CostModel",
     "Shape",
     "Arrivals",
+    "Heads",
+    "Patience",
     "Workload",
     "PS_PER_MS",
     "PS_PER_S",
@@ -133,4 +141,5 @@ __all__ = [
     "Load",
     "OracleView",
     "RequestView",
+    "Role",
 ]

@@ -18,7 +18,10 @@ InstanceId = int
 
 @action
 class Dispatch:
-    """Put an unrouted request into the waiting queue of `instance`. Immediate: no `Done` unless refused."""
+    """Put an unrouted request into the waiting queue of `instance`. Immediate: no `Done` unless refused.
+
+    After `Prefilled`, its KV is copied from the instance that computed it once `instance` has room.
+    """
 
     request: RequestId
     instance: InstanceId
@@ -70,7 +73,11 @@ class Touch:
 
 @action
 class PinKV:
-    """Keep the KV of a request (or of its program's last turn) until the date `until_s`, seconds."""
+    """Keep the KV of a request that ended at this boundary, or of its program's last turn, until the date `until_s`.
+
+    The pin goes at the first boundary at or after that date, with `Unpin`, or when the program's next turn starts to
+    run here; what it held stays in the prefix cache. A new pin of the same program takes the place of the old one.
+    """
 
     request: RequestId
     until_s: float
@@ -137,7 +144,7 @@ class Scale:
 
 @action
 class Drain:
-    """Send nothing more to an instance; `Done` when its last request has left."""
+    """Send nothing more to an instance; when its last request has left, it goes down, and `Done`."""
 
     instance: InstanceId
 
@@ -158,7 +165,7 @@ class Terminate:
 
 @action
 class SetRole:
-    """Change what an instance serves, after its running work drained."""
+    """Change what an instance serves, once its last request has left; until then it takes no more. Ends in `Done`."""
 
     instance: InstanceId
     role: Literal["mixed", "prefill", "decode"]

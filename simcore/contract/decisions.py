@@ -7,7 +7,7 @@ a semantic cause is logged: how a backend splits its steps is not.
 KINDS = (
     "arrived",  # request; detail: prompt tokens
     "dispatch",  # request to instance
-    "reject",  # request; detail 0 can never fit, 1 by policy
+    "reject",  # request; detail 0 can never fit, 1 by policy, 2 the queue is full
     "admitted",  # request starts running on instance; detail: tokens to prefill
     "first_token",  # request
     "preempted",  # request on instance; detail: tokens generated so far
@@ -19,6 +19,20 @@ KINDS = (
     "abort",  # likewise
     "touch",  # likewise
     "overtaken",  # a policy's action on this request came too late: `Done(ok=False)`
+    "prefilled",  # request on instance, which hands it on; detail: tokens whose KV stands
+    "swapped",  # request lost its place on instance, its KV goes to the host; detail: tokens generated so far
+    "fetch",  # its KV is being copied to instance, from the host or another instance; detail: blocks to copy
+    "joined",  # request goes on decoding on instance, its KV having come; detail: tokens whose KV stands
+    "pinned",  # program, or -1 - request; detail: blocks held
+    "unpinned",  # likewise; detail 0 by policy, 1 by date, 2 its next turn runs
+    "turn_ended",  # request; detail: program
+    "timed_out",  # request: its client gives it up; detail 0 by itself, 1 no first token in time, 2 no end in time
+    "lost",  # request, with instance; detail: tokens generated so far
+    "up",  # instance
+    "down",  # instance; detail 0 drained, 1 terminated, 2 failed
+    "split",  # instance; detail: 1000 x prefill share + decode share, in force from now
+    "role",  # instance; detail 0 mixed, 1 prefill, 2 decode, in force from now
+    "blocked",  # request on instance
 )
 (
     ARRIVED,
@@ -35,4 +49,18 @@ KINDS = (
     ABORT,
     TOUCH,
     OVERTAKEN,
+    PREFILLED,
+    SWAPPED,
+    FETCH,
+    JOINED,
+    PINNED,
+    UNPINNED,
+    TURN_ENDED,
+    TIMED_OUT,
+    LOST,
+    UP,
+    DOWN,
+    SPLIT,
+    ROLE,
+    BLOCKED,
 ) = range(len(KINDS))

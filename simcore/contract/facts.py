@@ -13,14 +13,14 @@ from simcore.contract.values import value as fact
 
 @fact
 class Arrived:
-    """A request reached the cluster; nobody has routed it yet."""
+    """A request reached the cluster, or lost its instance; nobody has routed it yet."""
 
     request: RequestId
 
 
 @fact
 class Rejected:
-    """A request was turned away: `why` is "too_long" (can never fit) or "policy" (a `Reject`)."""
+    """A request was turned away: `why` is "too_long" (can never fit), "policy" (a `Reject`) or "queue_full"."""
 
     request: RequestId
     why: str
@@ -29,6 +29,14 @@ class Rejected:
 @fact
 class FirstToken:
     """The first output token of a request came out at this boundary."""
+
+    request: RequestId
+    instance: InstanceId
+
+
+@fact
+class Prefilled:
+    """The prompt of a request is through on an instance that only prefills; its KV waits there for a `Dispatch`."""
 
     request: RequestId
     instance: InstanceId
@@ -54,7 +62,10 @@ class Preempted:
 
 @fact
 class Cancelled:
-    """A request was stopped for good: `why` is "client" or "timeout" (it gave up), or "aborted" (an `Abort`)."""
+    """A request was stopped for good.
+
+    `why`: "client" or "timeout" (the client gave up), "aborted" (an `Abort`), "failed" (its instance went down).
+    """
 
     request: RequestId
     why: str
@@ -62,7 +73,7 @@ class Cancelled:
 
 @fact
 class TurnEnded:
-    """A program's turn ended in a call of `tool`; the next turn arrives when the tool returns."""
+    """A program's turn ended in a call of `tool` ("": none). Whether another turn follows is not known."""
 
     request: RequestId
     program: int
@@ -83,6 +94,15 @@ class Stepped:
     instance: InstanceId
     lane: int
     iteration: int
+
+
+@fact
+class Blocked:
+    """A lane stands idle with a queue: `request`, next in order, does not fit, and no copy under way will free KV."""
+
+    instance: InstanceId
+    lane: int
+    request: RequestId
 
 
 @fact
@@ -155,12 +175,14 @@ Fact = (
     Arrived
     | Rejected
     | FirstToken
+    | Prefilled
     | Finished
     | Preempted
     | Cancelled
     | TurnEnded
     | PriorityChanged
     | Stepped
+    | Blocked
     | InstanceUp
     | InstanceDown
     | RolloutOpened

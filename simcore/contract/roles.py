@@ -15,16 +15,19 @@ from simcore.contract.actions import (
     Abort,
     Action,
     Dispatch,
+    PinKV,
     Preempt,
     Reject,
     RequestId,
     Touch,
+    Unpin,
     WakeAfter,
     WakeAt,
     WakeBelow,
 )
 from simcore.contract.facts import (
     Arrived,
+    Blocked,
     Cancelled,
     Done,
     Finished,
@@ -33,6 +36,7 @@ from simcore.contract.facts import (
     InstanceDown,
     InstanceUp,
     Preempted,
+    Prefilled,
     PriorityChanged,
     Rejected,
     RolloutOpened,
@@ -79,6 +83,10 @@ class Router(Policy):
     def on_first_token(self, view: ClusterView, fact: FirstToken) -> Actions:
         return ()
 
+    def on_prefilled(self, view: ClusterView, fact: Prefilled) -> Actions:
+        """A request left undispatched keeps its KV where it is. Needed where an instance's role is "prefill"."""
+        return ()
+
     def on_finished(self, view: ClusterView, fact: Finished) -> Actions:
         return ()
 
@@ -110,10 +118,14 @@ Admit = Literal["yes", "no", "hold"]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A whole iteration, chosen by the scheduler: `decodes` each gain one token, `prefills` are (request, tokens)."""
+    """A whole iteration, chosen by the scheduler: `decodes` each gain one token, `prefills` are (request, tokens).
+
+    Those it wants to `preempt` lose their KV and their place first; then nobody is admitted in this iteration.
+    """
 
     decodes: Sequence[RequestId]
     prefills: Sequence[tuple[RequestId, int]]
+    preempt: Sequence[RequestId] = ()
 
 
 class Scheduler(Policy):
@@ -125,7 +137,7 @@ class Scheduler(Policy):
         reserve_full_prompt: admit a request only when its whole prompt fits the free KV, not just its next chunk.
     """
 
-    emits: ClassVar[frozenset[type]] = frozenset({Preempt, Abort, Touch, WakeAt, WakeAfter, WakeBelow})
+    emits: ClassVar[frozenset[type]] = frozenset({Preempt, Abort, Touch, PinKV, Unpin, WakeAt, WakeAfter, WakeBelow})
 
     def __init__(
         self, *, max_num_batched_tokens: int = 2048, max_num_seqs: int = 256, reserve_full_prompt: bool = True
@@ -158,6 +170,13 @@ class Scheduler(Policy):
 
     def victim(self, view: LaneView) -> RequestId | None:
         """Which running request yields when KV runs out? `None`: the newest."""
+        return None
+
+    def spill(self, view: LaneView, request: RequestView) -> Literal["drop", "swap"] | None:
+        """What becomes of the KV of this victim? `None`: as `mechanism.preemption` says.
+
+        A swap is a drop all the same while the request prefills, or where the host has no room.
+        """
         return None
 
     def pick_migrant(self, view: LaneView) -> RequestId | None:
@@ -196,6 +215,9 @@ class Scheduler(Policy):
         return ()
 
     def on_stepped(self, view: LaneView, fact: Stepped) -> Actions:
+        return ()
+
+    def on_blocked(self, view: LaneView, fact: Blocked) -> Actions:
         return ()
 
     def on_done(self, view: LaneView, fact: Done) -> Actions:

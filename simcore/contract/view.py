@@ -11,6 +11,7 @@ from simcore.contract.actions import InstanceId, RequestId
 
 RequestState = Literal["unrouted", "waiting", "running", "swapped", "paused", "finished", "rejected", "cancelled"]
 InstanceState = Literal["starting", "up", "draining", "down"]
+Role = Literal["mixed", "prefill", "decode"]
 Load = Literal["requests", "waiting", "running", "waiting_tokens"]
 
 
@@ -53,6 +54,14 @@ class RequestView(Protocol):
     @property
     def program(self) -> int | None: ...
     @property
+    def turn(self) -> int:
+        """Number of the turn in its program, from 0; 0 for a request that is no turn."""
+
+    @property
+    def cached_tokens(self) -> int:
+        """Tokens of its prompt that a prefix cache held when it first ran."""
+
+    @property
     def preemptions(self) -> int: ...
     @property
     def scheduled_s(self) -> float | None:
@@ -74,7 +83,7 @@ class InstanceView(Protocol):
     @property
     def state(self) -> InstanceState: ...
     @property
-    def role(self) -> Literal["mixed", "prefill", "decode"]: ...
+    def role(self) -> Role: ...
     @property
     def running(self) -> int: ...
     @property
@@ -82,6 +91,10 @@ class InstanceView(Protocol):
     @property
     def preempted(self) -> int:
         """Waiting requests that ran before and lost their place."""
+
+    @property
+    def block_tokens(self) -> int:
+        """Tokens per KV block."""
 
     @property
     def kv_blocks(self) -> int:
@@ -101,6 +114,24 @@ class InstanceView(Protocol):
     def waiting_tokens(self) -> int:
         """Tokens all waiting requests still have to prefill."""
 
+    @property
+    def pinned_blocks(self) -> int:
+        """KV blocks that pins hold."""
+
+    @property
+    def reserved_blocks(self) -> int:
+        """KV blocks that wait for a copy under way, in or out."""
+
+    @property
+    def host_free_blocks(self) -> int:
+        """Free blocks of the host memory that takes swapped KV; 0 where there is none."""
+
+    def cached_tokens(self, request: RequestId) -> int:
+        """Return how many tokens of what `request` has to prefill this instance's prefix cache holds now.
+
+        Caches announce what they store at once: as of the last boundary, also where reports are periodic.
+        """
+
 
 class ClusterView(Protocol):
     """What a router or a rollout policy sees."""
@@ -117,10 +148,13 @@ class ClusterView(Protocol):
 
     @property
     def up(self) -> Sequence[InstanceView]:
-        """By id, those that take requests."""
+        """By id, those that are up and take new prompts: their role is not "decode"."""
 
-    def least(self, load: Load) -> InstanceId:
-        """Return the instance that is up with the least of `load`; ties go to the lowest id. O(log n)."""
+    def least(self, load: Load, role: Role | None = None) -> InstanceId:
+        """Return the instance of `up` with the least of `load`; ties go to the lowest id. O(log n).
+
+        With a `role`: of those that are up with that role. Raises IllegalAction if there is none.
+        """
 
     def draw(self, *key: int) -> float:
         """Return a uniform number in [0, 1) that depends on the study's seed, the replication and `key` alone.
@@ -131,7 +165,7 @@ class ClusterView(Protocol):
 
 
 class LaneView(Protocol):
-    """What a scheduler sees: its own lane of one instance, live."""
+    """What a scheduler sees: its own lane of one instance, live. The KV is the instance's: lanes share it."""
 
     @property
     def now_s(self) -> float: ...
@@ -139,6 +173,8 @@ class LaneView(Protocol):
     def instance(self) -> InstanceId: ...
     @property
     def lane(self) -> int: ...
+    @property
+    def role(self) -> Role: ...
     @property
     def iteration(self) -> int:
         """Iterations this lane has completed since its start."""
@@ -150,6 +186,12 @@ class LaneView(Protocol):
     @property
     def free_blocks(self) -> int: ...
     @property
+    def host_free_blocks(self) -> int: ...
+    @property
+    def pins(self) -> Mapping[int, float]:
+        """Pins in force: program (or -1 - request) to the date in seconds it ends, in the order they were made."""
+
+    @property
     def running(self) -> Sequence[RequestId]:
         """In admission order, oldest first."""
 
@@ -159,7 +201,7 @@ class LaneView(Protocol):
 
     @property
     def requests(self) -> Mapping[RequestId, RequestView]:
-        """Live requests of this lane: running, then waiting."""
+        """Live requests of this lane: running, waiting (the swapped among them), being copied in."""
 
     def draw(self, *key: int) -> float:
         """Return a uniform number in [0, 1), as `ClusterView.draw` does; each instance has its own."""

@@ -5,7 +5,7 @@ from measured tables or are marked as carried over from another GPU.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,9 +18,12 @@ _SHARE = (0.01, 1.2, "a share of the peak, 0.01 to 1.2")
 _FIXED = (0.0, 0.1, "seconds, 0 to 0.1")
 
 
-def _quantity(bounds: tuple[float, float, str], optional: bool = False) -> Any:
-    """A dataclass field with its bounds; `optional` allows 0, for a unit the GPU does not have."""
-    return field(metadata={"bounds": bounds, "optional": optional})
+def _quantity(bounds: tuple[float, float, str], optional: bool = False, default: Any = MISSING) -> Any:
+    """A dataclass field with its bounds; `optional` allows 0, for a unit the GPU does not have.
+
+    A `default` is for hardware made in Python; a file gives every number.
+    """
+    return field(default=default, metadata={"bounds": bounds, "optional": optional})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,12 @@ class Hardware:
     matmul_s, prefill_attention_s, decode_attention_s, kernel_s, allreduce_s: what one such kernel takes with next to
     no work; `kernel_s` is the small element-wise ones'.
     step_s: host time of each step that the GPU waits for.
+    network_bytes_per_s: one GPU's part of what the NICs of its node do; 0 when it has none.
+    nvlink_copy_share, pcie_copy_share, network_copy_share: of the bandwidth, reached by large copies between GPUs, to
+    and from pinned host memory, to another node; `nvlink_copy_share` is 0 when there is no NVLink.
+    nvlink_latency_s, pcie_latency_s, network_latency_s: of one crossing; a copy to another GPU or node crosses twice,
+    out and in.
+    copy_launch_s: host time to launch one copy.
     sources: source of each number. error: how far the roofline with these numbers is from measured operators.
     """
 
@@ -64,6 +73,14 @@ class Hardware:
     kernel_s: float = _quantity(_FIXED)
     allreduce_s: float = _quantity(_FIXED)
     step_s: float = _quantity(_FIXED)
+    network_bytes_per_s: float = _quantity(_BYTES_PER_S, optional=True, default=0)
+    nvlink_copy_share: float = _quantity(_SHARE, optional=True, default=0)
+    pcie_copy_share: float = _quantity(_SHARE, default=1)
+    network_copy_share: float = _quantity(_SHARE, default=1)
+    nvlink_latency_s: float = _quantity(_FIXED, default=0)
+    pcie_latency_s: float = _quantity(_FIXED, default=0)
+    network_latency_s: float = _quantity(_FIXED, default=0)
+    copy_launch_s: float = _quantity(_FIXED, default=0)
     sources: Mapping[str, str] = field(default_factory=dict)
     error: str = "not measured"
 
@@ -72,6 +89,21 @@ class Hardware:
         if dtype == "fp8" and self.fp8_flops:
             return self.fp8_flops * self.fp8_matmul_share
         return self.bf16_flops * self.matmul_share
+
+    @property
+    def nvlink_copy_bytes_per_s(self) -> float:
+        """What large copies to another GPU of the node reach over NVLink; 0 without."""
+        return self.link_bytes_per_s * self.nvlink_copy_share
+
+    @property
+    def pcie_copy_bytes_per_s(self) -> float:
+        """What large copies to or from pinned host memory reach."""
+        return self.pcie_bytes_per_s * self.pcie_copy_share
+
+    @property
+    def network_copy_bytes_per_s(self) -> float:
+        """What large copies to or from another node reach; 0 without a network."""
+        return self.network_bytes_per_s * self.network_copy_share
 
 
 def load_hardware(name_or_path: str) -> Hardware:

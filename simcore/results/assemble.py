@@ -27,7 +27,7 @@ class StudyFacts:
         name, question: from the study file.
         backend, clock: what it ran on.
         seeds: seeds of the replications, in order.
-        slo: bounds in milliseconds.
+        slo: bounds in milliseconds, as `slo_text` writes them.
         model: name of the model served.
         request_rate: rate of the workload where the sweep does not set it; None for a replayed trace at its own pace.
         burstiness: shape of the gamma distribution of gaps; 1 is Poisson.
@@ -39,7 +39,7 @@ class StudyFacts:
     backend: str = "sim"
     clock: str = "model"
     seeds: tuple[int, ...] = (0,)
-    slo: Mapping[str, float] = field(default_factory=dict)
+    slo: Mapping[str, Any] = field(default_factory=dict)
     model: str = ""
     request_rate: float | None = None
     burstiness: float = 1.0
@@ -78,13 +78,14 @@ def assemble(
 
 def _run(cell: CellResult) -> dict[str, Any]:
     found = read_cell(cell.directory)
-    return {
+    run = {
         "system": cell.system,
         "point": dict(cell.point),
         "seed": cell.seed,
         "state": found["state"],
         "metrics": found["metrics"],
     }
+    return run | {name: found[name] for name in ("classes", "link_bytes") if found.get(name)}
 
 
 def _merge(path: Path, cells: Sequence[CellResult]) -> None:

@@ -2,20 +2,25 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from simcore.results.columns import WarmUp
 from simcore.results.metrics import cell_metrics
 from simcore.results.parquet import row_count
+from simcore.results.slo import Slo
 from simcore.results.spill import gaps_path, steps_path
 
 if TYPE_CHECKING:
     from simcore.simulator.settings import Outcome
 
-CELL_SCHEMA = "simcore.cell/1"
+CELL_SCHEMA = "simcore.cell/2"
+LINK_BYTES = "bytes_"
+"""What the counters of bytes carried begin with; the name of the link follows."""
+NO_LIMITS: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ def finish_cell(
     slo: Mapping[str, float],
     warm_up_s: float = 0.0,
     warm_up_requests: int = 0,
+    class_slo: Mapping[str, Mapping[str, float]] = NO_LIMITS,
+    classes: Sequence[str] = ("default",),
     meta: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Compute the metrics of a cell whose `CellWriter` is closed, and write `cell.json` last, in one stroke.
@@ -49,25 +56,32 @@ def finish_cell(
     A cell is finished when `cell.json` is there. Steps and gaps are only needed here and are deleted.
 
     Args:
-        outcome: totals of the run; its counters are repeated among the metrics.
-        slo: bounds in milliseconds by `SLO_KEYS`; empty: no goodput and no attainment.
+        outcome: totals of the run; its counters are repeated among the metrics, those of links' bytes beside them.
+        slo: bounds in milliseconds by `SLO_KEYS`; without any, there is no goodput and no attainment.
         warm_up_s: requests that arrive before this date do not count.
         warm_up_requests: nor do the first so many.
+        class_slo: bounds of the classes that have their own, complete, by name.
+        classes: names of the request classes, by index, as the `CellWriter` got them.
         meta: what made the cell, JSON; kept as it is.
 
-    Returns what is in `cell.json`: {schema, state, metrics, outcome, slo, warm_up, meta}. Raises ValueError for an
-    unknown SLO key, a negative bound or warm-up.
+    Returns what is in `cell.json`: {schema, state, metrics, classes, link_bytes, outcome, slo, warm_up, meta}. Raises
+    ValueError for an unknown SLO key or class, a negative bound or warm-up.
     """
     rows = row_count(directory / "requests.parquet")
     assert rows == outcome.arrived, f"{outcome.arrived} requests arrived, {rows} rows written"
-    metrics, state = cell_metrics(directory, slo, WarmUp(warm_up_s, warm_up_requests))
-    counters = {name: outcome.counters[name] for name in sorted(outcome.counters)}
+    promised = Slo(slo, class_slo, classes)
+    found = cell_metrics(directory, promised, WarmUp(warm_up_s, warm_up_requests), classes)
+    counted = {name: outcome.counters[name] for name in sorted(outcome.counters)}
+    counters = {name: count for name, count in counted.items() if not name.startswith(LINK_BYTES)}
+    link_bytes = {name.removeprefix(LINK_BYTES): count for name, count in counted.items() if name not in counters}
     cell = {
         "schema": CELL_SCHEMA,
-        "state": state,
-        "metrics": {**counters, **metrics},
+        "state": found.state,
+        "metrics": {**counters, "prefix_hit_rate": _hit_rate(counters), **found.metrics},
+        "classes": found.classes,
+        "link_bytes": link_bytes,
         "outcome": asdict(outcome),
-        "slo": dict(slo),
+        "slo": slo_text(slo, class_slo),
         "warm_up": {"seconds": warm_up_s, "requests": warm_up_requests},
         "meta": dict(meta),
     }
@@ -75,6 +89,18 @@ def finish_cell(
     for path in (steps_path(directory), gaps_path(directory)):
         path.unlink()
     return cell
+
+
+def _hit_rate(counters: Mapping[str, int]) -> float | None:
+    """Return the share of the prompt tokens looked up that a prefix cache held; None if none was looked up."""
+    asked = counters.get("prefix_query_tokens", 0)
+    return counters["prefix_hit_tokens"] / asked if asked else None
+
+
+def slo_text(slo: Mapping[str, float], class_slo: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Return limits as they stand in JSON: `{ttft_ms: 500, classes: {interactive: {ttft_ms: 200}}}`."""
+    of_class = {name: dict(limits) for name, limits in class_slo.items()}
+    return {**slo, **({"classes": of_class} if of_class else {})}
 
 
 def read_cell(directory: Path) -> dict[str, Any]:

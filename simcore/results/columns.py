@@ -1,6 +1,6 @@
 """Request columns: the requests of one cell that count, a few columns and a row group at a time."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,12 +34,14 @@ class WarmUp:
 class RequestColumns:
     """Reads `requests.parquet` of a cell. Requests of the warm-up are left out everywhere.
 
-    A column of a file of one row group is read once and kept.
+    A column of a file of one row group is read once and kept. `request_class` is the index in `classes`.
     """
 
-    def __init__(self, directory: Path, warm_up: WarmUp) -> None:
+    def __init__(self, directory: Path, warm_up: WarmUp, classes: Sequence[str] = ("default",)) -> None:
         self._path = directory / "requests.parquet"
         self._warm_up = warm_up
+        self._texts = {"state": STATES, "request_class": tuple(classes)}
+        self._class: int | None = None
         self._kept: dict[str, Values] | None = {} if row_count(self._path) <= ROW_GROUP else None
 
     def with_warm_up(self) -> "RequestColumns":
@@ -48,16 +50,25 @@ class RequestColumns:
         whole._warm_up = WarmUp()
         return whole
 
+    def of_class(self, index: int) -> "RequestColumns":
+        """Return the requests of one class."""
+        part = copy(self)
+        part._class = index
+        return part
+
     def pieces(self, *names: str, state: State | None = "finished") -> Iterator[list[Values]]:
         """Yield the columns `names` of the requests in `state` (None: any), a row group at a time.
 
         A null is -1 in a column of integers and NaN in a column of floats.
         """
-        for columns in self._read(dict.fromkeys([*names, "state", "arrival_ps", "request"])):
+        told_by = ("state", "arrival_ps", "request", *(("request_class",) if self._class is not None else ()))
+        for columns in self._read(dict.fromkeys([*names, *told_by])):
             counted = columns["arrival_ps"] >= to_ps(self._warm_up.seconds)
             counted &= columns["request"] >= self._warm_up.requests
             if state is not None:
                 counted &= columns["state"] == STATES.index(state)
+            if self._class is not None:
+                counted &= columns["request_class"] == self._class
             if counted.any():
                 yield [columns[name][counted] for name in names]
 
@@ -72,19 +83,18 @@ class RequestColumns:
         return values[:filled]
 
     def _read(self, names: Iterable[str]) -> Iterator[Mapping[str, Values]]:
-        """Yield columns by name, at least `names`, a row group at a time; states as indices into `STATES`."""
+        """Yield columns by name, at least `names`, a row group at a time; names as indices."""
         if self._kept is None:
-            yield from map(_decoded, row_groups(self._path, list(names)))
+            yield from map(self._decoded, row_groups(self._path, list(names)))
             return
         missing = [name for name in names if name not in self._kept]
         for table in row_groups(self._path, missing) if missing else ():
-            self._kept |= _decoded(table)
+            self._kept |= self._decoded(table)
         if self._kept:
             yield self._kept
 
-
-def _decoded(table: Any) -> dict[str, Values]:
-    return {
-        name: codes(table.column(name), STATES) if name == "state" else numbers(table.column(name))
-        for name in table.column_names
-    }
+    def _decoded(self, table: Any) -> dict[str, Values]:
+        return {
+            name: codes(table.column(name), self._texts[name]) if name in self._texts else numbers(table.column(name))
+            for name in table.column_names
+        }

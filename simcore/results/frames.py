@@ -29,6 +29,21 @@ def summary_frame(out: Path) -> "pd.DataFrame":
     return pd.DataFrame(rows)
 
 
+def classes_frame(out: Path) -> "pd.DataFrame":
+    """Return one row per run and request class: system, a column per sweep key, seed, class, then its metrics.
+
+    Without rows where there is only one class.
+    """
+    import pandas as pd
+
+    rows = [
+        {"system": run["system"], **run["point"], "seed": run["seed"], "request_class": name, **metrics}
+        for run in read_summary(out)["runs"]
+        for name, metrics in run.get("classes", {}).items()
+    ]
+    return pd.DataFrame(rows)
+
+
 def requests_frame(
     out: Path, system: str | None = None, *, columns: Sequence[str] | None = None, **point: Any
 ) -> "pd.DataFrame":

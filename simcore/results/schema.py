@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-State = Literal["finished", "rejected", "cancelled", "unfinished"]
+State = Literal["finished", "rejected", "cancelled", "unfinished", "failed"]
 STATES: tuple[State, ...] = get_args(State)
 """What became of a request; its code in a row is the index here."""
 
 Health = Literal["STABLE", "BACKLOGGED", "OVERLOADED"]
-"""What became of a whole run; the rules are in `simcore.results.state`."""
+HEALTHS: tuple[Health, ...] = get_args(Health)
+"""What became of a whole run, the worst last; the rules are in `simcore.results.state`."""
 
 SLO_KEYS = ("ttft_ms", "tpot_ms", "e2el_ms")
 """What an SLO may bound, in milliseconds, per request, `<=`."""
@@ -42,21 +43,24 @@ REQUEST_ROW = (
     Column("request", "int", "row number in the workload"),
     Column("request_class", "name", "name of its class"),
     Column("instance", "int", "instance that held it last"),
-    Column("state", "name", "finished, rejected, cancelled or unfinished"),
+    Column("state", "name", "finished, rejected, cancelled, unfinished or failed"),
     Column("arrival_ps", "int", "date of arrival, picoseconds since the start of the workload"),
     Column("scheduled_ps", "int", "date of the first admission to a batch"),
     Column("first_token_ps", "int", "date of the first output token"),
-    Column("finished_ps", "int", "date it left: last token, or cancellation"),
+    Column("finished_ps", "int", "date it left: its last token, or when it was cancelled or failed"),
     Column("prompt_tokens", "int", "tokens of the prompt"),
     Column("output_tokens", "int", "tokens generated, the first included"),
     Column("preemptions", "int", "times it lost its place in a batch"),
+    Column("cached_tokens", "int", "tokens of its prompt that a prefix cache held when it was first admitted"),
+    Column("program", "int", "session or program it is a turn of"),
+    Column("turn", "int", "number of the turn in its program, from 0"),
 )
 
 REQUESTS = (
     *REQUEST_ROW,
     Column("ttft_s", "float", "first_token - arrival, seconds"),
-    Column("tpot_s", "float", "(finished - first_token) / (output_tokens - 1), seconds; null below two tokens"),
-    Column("e2el_s", "float", "finished - arrival, seconds"),
+    Column("tpot_s", "float", "(finished - first_token) / (output_tokens - 1) of the finished; null below two tokens"),
+    Column("e2el_s", "float", "finished - arrival of the finished, seconds"),
     Column("queue_s", "float", "scheduled - arrival, seconds"),
 )
 """`requests.parquet`: one row per request, in order of completion within a run."""

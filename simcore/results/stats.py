@@ -16,8 +16,9 @@ Run = Mapping[str, Any]
 """One entry of `runs` in summary.json: {system, point, seed, state, metrics}."""
 
 _HIGHER = ("request_throughput", "request_goodput", "slo_attainment", "token_goodput")
-_HIGHER_TOKENS = ("output_throughput", "total_token_throughput", "completed")
-_LOWER = ("failed", "rejected", "cancelled", "unfinished", "preemptions")
+_HIGHER_COUNTS = ("output_throughput", "total_token_throughput", "completed", "programs_completed", "prefix_hit_rate")
+_LOWER = ("failed", "rejected", "cancelled", "lost_requests", "unfinished", "preemptions", "timed_out", "requeued")
+_LOWER_ENDS = ("_ms", *(f"job_completion_time_s_{what}" for what in ("mean", "median", "p90", "p95", "p99")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,9 @@ def direction(metric: str) -> Literal[1, -1, 0]:
     >>> direction("slo_attainment"), direction("p99_ttft_ms"), direction("duration")
     (1, -1, 0)
     """
-    if metric in _HIGHER or metric in _HIGHER_TOKENS:
+    if metric in _HIGHER or metric in _HIGHER_COUNTS:
         return 1
-    if metric in _LOWER or metric.endswith("_ms"):
+    if metric in _LOWER or metric.endswith(_LOWER_ENDS):
         return -1
     return 0
 

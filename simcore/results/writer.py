@@ -84,8 +84,9 @@ class CellWriter:
     # -- row groups -----------------------------------------------------------------------------------------
 
     def _write_requests(self, rows: Ints) -> None:
-        request, request_class, instance, state, *dates, prompt, output, preemptions = rows.T
-        arrival, scheduled, first, finished = dates
+        request, request_class, instance, state, *dates, prompt, output, preemptions, cached, program, turn = rows.T
+        arrival, scheduled, first, left = dates
+        finished = state == STATES.index("finished")
         self._requests.write(
             [
                 column(request),
@@ -96,9 +97,12 @@ class CellWriter:
                 column(prompt),
                 column(output),
                 column(preemptions),
+                column(cached),
+                _nullable(program),
+                column(turn, program >= 0),
                 _seconds(arrival, first),
-                _seconds(first, finished, np.maximum(output - 1, 1), output >= 2),
-                _seconds(arrival, finished),
+                _seconds(first, left, np.maximum(output - 1, 1), finished & (output >= 2)),
+                _seconds(arrival, left, where=finished),
                 _seconds(arrival, scheduled),
             ]
         )

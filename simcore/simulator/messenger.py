@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from simcore.books.request import UNROUTED
 from simcore.contract import Action, Arrived, Fact, Policy, Router, Scheduler, overrides
 from simcore.simulator.actions import start_for_router, start_for_scheduler
 
@@ -38,8 +39,12 @@ class Messenger:
         """Call `on_start` of the router, then of each lane's scheduler."""
         if "on_start" in self.router_hears:
             self._tell(None, "on_start", None)
+        self.tell_started(self._simulator.lanes)
+
+    def tell_started(self, lanes: "Iterable[SimLane]") -> None:
+        """Call `on_start` of the schedulers of lanes that have just been made."""
         if "on_start" in self.schedulers_hear:
-            for lane in self._simulator.lanes:
+            for lane in lanes:
                 self._tell(lane, "on_start", None)
 
     def tell_arrival(self, request: int) -> None:
@@ -76,11 +81,18 @@ class Messenger:
             lane, hook, fact = facts.popleft()
             told: tuple[Any, ...] = () if fact is None else (fact,)
             if lane is None:
+                if type(fact) is Arrived and not self._unrouted(fact):
+                    continue
                 start_for_router(simulator, getattr(self._router, hook)(simulator.view, *told))
             else:
                 view = simulator.lane_views[lane.index]
                 start_for_scheduler(simulator, lane, getattr(lane.scheduler, hook)(view, *told))
         self._telling = False
+
+    def _unrouted(self, fact: Arrived) -> bool:
+        """Return whether a request that lost its instance still waits for a router: it may have been quick."""
+        request = self._simulator.live.get(fact.request)
+        return request is not None and request.state == UNROUTED
 
 
 def _hooks(policy: Policy, role: type[Policy]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from simcore.books.request import CANCELLED, FINISHED, NEVER, REJECTED, Request
+from simcore.books.request import CANCELLED, FAILED, FINISHED, NEVER, REJECTED, Request
 from simcore.simulator.settings import Rows, Sink
 
 if TYPE_CHECKING:
@@ -10,15 +10,18 @@ if TYPE_CHECKING:
 
 PIECE_ROWS = 1 << 12  # small enough for rows to stay in the CPU cache until they are handed on
 
-_OUTCOME = {FINISHED: 0, REJECTED: 1, CANCELLED: 2}
+_OUTCOME = {FINISHED: 0, REJECTED: 1, CANCELLED: 2, FAILED: 4}
 _UNFINISHED = 3
+_DATED = (0, 2, 4)
+"""Those of whom it is known when they left: finished, cancelled, failed."""
 
 
 class Recorder:
     """Buffers in front of a sink. Callers append to the lists and call `flush` now and then."""
 
-    def __init__(self, sink: Sink, *, iterations: bool, decisions: bool) -> None:
+    def __init__(self, sink: Sink, *, lanes_each: int, iterations: bool, decisions: bool) -> None:
         self._sink = sink
+        self._lanes_each = lanes_each
         self.keep_iterations = iterations
         self.keep_decisions = decisions
         self.requests: Rows = []
@@ -31,19 +34,23 @@ class Recorder:
     def request(self, request: Request) -> None:
         """Write down a request that has ended, or that the run left behind."""
         state = _OUTCOME.get(request.state, _UNFINISHED)
+        client, held = request.client, request.held
         self.requests.append(
             (
                 request.id,
                 request.request_class,
-                NEVER if request.lane is None else request.lane,
+                NEVER if request.lane is None else request.lane // self._lanes_each,
                 state,
                 request.arrival_ps,
                 request.scheduled_ps,
                 request.first_ps,
-                request.last_ps if state == 0 else NEVER,
+                request.last_ps if state in _DATED else NEVER,
                 request.prompt,
                 request.generated,
                 request.preemptions,
+                0 if held is None or held.cached < 0 else held.cached,
+                NEVER if client is None else client.program,
+                0 if client is None else client.turn,
             )
         )
         if len(self.requests) >= PIECE_ROWS:
@@ -54,8 +61,8 @@ class Recorder:
         shape = lane.shape
         self.iterations.append(
             (
-                lane.index,
-                0,
+                lane.instance,
+                lane.number,
                 lane.it,
                 lane.started,
                 k,

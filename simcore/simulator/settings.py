@@ -2,11 +2,61 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
-from simcore.contract import CostModel, Router, Scheduler
+from simcore.contract import CostModel, Role, Router, Scheduler
+from simcore.simulator.topology import Topology
 
 Rows = list[tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Mechanisms:
+    """How the cluster does what policies ask; the rules of each: docs/mechanisms.md.
+
+    Args:
+        prefix_cache: "cold" starts empty, "warm" with what the workload's prompts, in order, leave behind; None: off.
+        preemption: what becomes of a victim's KV when neither the action nor `Scheduler.spill` says.
+        swap: "sync" makes the iteration wait for its copies; "async" lets it run, and holds blocks until copied.
+        host_blocks: KV blocks of host memory per instance for swapped KV; 0: none.
+        schedule_ahead: 1: facts, and the blocks and places of what ended, reach a lane one boundary late.
+        sm_split: (prefill, decode) percent of the SMs: two lanes on one pool in each instance; None: one lane.
+        contention: "normalise" scales shares that sum to over 100 while both lanes are busy; "none" does not.
+        sm_switch_s: seconds until new shares are in force.
+        lost: requests of an instance that went down are "requeued" (they arrive again) or "failed".
+        max_waiting: a dispatch to an instance with so many waiting requests is refused; None: never.
+    """
+
+    prefix_cache: Literal["cold", "warm"] | None = None
+    preemption: Literal["recompute", "swap"] = "recompute"
+    swap: Literal["sync", "async"] = "sync"
+    host_blocks: int = 0
+    schedule_ahead: Literal[0, 1] = 0
+    sm_split: tuple[int, int] | None = None
+    contention: Literal["normalise", "none"] = "normalise"
+    sm_switch_s: float = 0.0
+    lost: Literal["requeued", "failed"] = "requeued"
+    max_waiting: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong at a date and is over after a while.
+
+    Args:
+        kind: "instance" goes down, and boots when it is over; "link" keeps `factor` of its bandwidth; "straggler": an
+            instance's iterations take `factor` times as long.
+        target: the instance, or the name of the link.
+        at_s: when, seconds.
+        for_s: how long, seconds; None: until the end of the run.
+        factor: of a link 0..1, in thousandths; of a straggler, > 0, in thousandths.
+    """
+
+    kind: Literal["instance", "link", "straggler"]
+    target: int | str
+    at_s: float
+    for_s: float | None = None
+    factor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +78,13 @@ class Settings:
         sample_s: seconds between rows of the instances' time series; None: no time series.
         record_iterations: write the iteration log.
         record_decisions: write facts and actions.
+        mechanisms: how the cluster does what policies ask.
+        roles: of each instance; empty: all mixed.
+        report_s: period of the reports a router sees, seconds; None: it sees every boundary.
+        topology: which links there are, and which a copy crosses; None: every copy takes no time.
+        block_bytes: bytes of one KV block, for copies.
+        boot_s: seconds from `Scale`, or from the end of an instance's fault, until the instance is up.
+        faults: what goes wrong when.
     """
 
     instances: int
@@ -44,17 +101,25 @@ class Settings:
     sample_s: float | None = None
     record_iterations: bool = False
     record_decisions: bool = False
+    mechanisms: Mechanisms = Mechanisms()
+    roles: tuple[Role, ...] = ()
+    report_s: float | None = None
+    topology: Topology | None = None
+    block_bytes: int = 0
+    boot_s: float = 0.0
+    faults: tuple[Fault, ...] = ()
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Totals of a run. `arrived == finished + rejected + cancelled + unfinished` always holds."""
+    """Totals of a run. `arrived == finished + rejected + cancelled + failed + unfinished` always holds."""
 
     end_ps: int = 0
     arrived: int = 0
     finished: int = 0
     rejected: int = 0
     cancelled: int = 0
+    failed: int = 0
     unfinished: int = 0
     preemptions: int = 0
     iterations: int = 0
@@ -73,3 +138,15 @@ class Sink(Protocol):
     def samples(self, rows: Rows) -> None: ...
     def iterations(self, rows: "list[tuple[int | list[int], ...]]") -> None: ...
     def decisions(self, rows: Rows) -> None: ...
+
+
+def is_tiered(settings: Settings) -> bool:
+    """Return whether KV can be anywhere but in the batch of a running request."""
+    mechanisms = settings.mechanisms
+    return (
+        mechanisms.prefix_cache is not None
+        or mechanisms.host_blocks > 0
+        or mechanisms.schedule_ahead > 0
+        or mechanisms.sm_split is not None
+        or any(role != "mixed" for role in settings.roles)
+    )

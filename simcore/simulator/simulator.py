@@ -1,24 +1,31 @@
 """Simulator: requests arrive, policies decide, lanes step, rows are written; SimPy keeps the time."""
 
-from collections.abc import Hashable, Iterator
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import repeat
+from typing import Literal
 
 from simcore.books.draw import seed_of
-from simcore.books.index import Least
 from simcore.books.pool import KvPool
 from simcore.books.queues import Ordered
-from simcore.books.request import CANCELLED, REJECTED, Request
+from simcore.books.request import CANCELLED, PAUSED, REJECTED, Request
+from simcore.books.store import KvStore
+from simcore.books.tiered import Copy
 from simcore.contract import (
     Abort,
+    Blocked,
     Cancelled,
     Done,
     Finished,
     FirstToken,
     IllegalAction,
+    PinKV,
     Preempt,
     Preempted,
+    Prefilled,
     Rejected,
     Scheduler,
+    SetRole,
     Stepped,
     Woke,
     Workload,
@@ -27,13 +34,25 @@ from simcore.contract import (
 )
 from simcore.contract import decisions as log
 from simcore.simulator.actions import ROUTER, STARTS
+from simcore.simulator.clients import WHY, Clients, is_plain, with_clients
 from simcore.simulator.clock import ARRIVALS, SAMPLES, Alarm, Clock
+from simcore.simulator.collecting import rare_collections
+from simcore.simulator.counters import count
+from simcore.simulator.faults import Faults
+from simcore.simulator.fleet import Fleet
+from simcore.simulator.instance import SimInstance
 from simcore.simulator.messenger import Messenger
+from simcore.simulator.network import Network, Transfer
 from simcore.simulator.recorder import Recorder
-from simcore.simulator.settings import Outcome, Settings, Sink
+from simcore.simulator.reports import Reports
+from simcore.simulator.settings import Outcome, Settings, Sink, is_tiered
 from simcore.simulator.stepper import SimLane, SimWholeBatchLane
-from simcore.simulator.views import LOADS, LiveCluster, LiveLane, LiveRequest
+from simcore.simulator.tiered_stepper import SimTieredLane
+from simcore.simulator.topology import Host
+from simcore.simulator.views import LiveCluster, LiveLane, LiveRequest
+from simcore.simulator.warming import warm
 
+End = int | Host
 NO_LANE = -1
 IDLE_WAKES_MAX = 100_000
 """Timers in a row, with nothing running and nothing to come, after which a run ends with its requests unfinished."""
@@ -46,7 +65,8 @@ def simulate(settings: Settings, workload: Workload, sink: Sink) -> Outcome:
 
     Raises IllegalAction if a policy breaks the contract.
     """
-    return Simulator(settings, workload, sink).run()
+    with rare_collections():
+        return Simulator(settings, workload, sink).run()
 
 
 class Simulator:
@@ -56,7 +76,10 @@ class Simulator:
         self.settings = settings
         self.clock = Clock()
         self.recorder = Recorder(
-            sink, iterations=settings.record_iterations or keep_spans, decisions=settings.record_decisions
+            sink,
+            lanes_each=1 if settings.mechanisms.sm_split is None else 2,
+            iterations=settings.record_iterations or keep_spans,
+            decisions=settings.record_decisions,
         )
         self.outcome = Outcome()
         self.classes = workload.classes
@@ -65,23 +88,33 @@ class Simulator:
         """The lane whose boundary is being processed."""
         self.instant = self.position = NO_LANE
         """The last time a boundary was processed, and the highest lane that had one then."""
+        self.lane_views: list[LiveLane] = []
         self.live: dict[int, Request] = {}
-        self.indexes: dict[str, Least] = {}
-        """By load, made when a router first asks for the least of it."""
+        self.fleet = Fleet(self)
+        self.indexes = self.fleet.indexes if settings.report_s is None else {}
+        """Indexes to bring up to date at boundaries: none where a router sees reports."""
         self.router = settings.make_router()
         self.router_may = STARTS & self.router.emits
-        self.lanes = [self._make_lane(index) for index in range(settings.instances)]
+        self.tools = workload.tools
+        self.tiered = is_tiered(settings) or SetRole in self.router_may
+        self.max_waiting = settings.mechanisms.max_waiting
+        self.lanes_each = 1 if settings.mechanisms.sm_split is None else 2
+        links = () if settings.topology is None else settings.topology.make_links()
+        self.network = Network(self.clock, links, 0 if settings.topology is None else settings.topology.launch_ps)
+        self.lanes: list[SimLane] = []
+        """By instance, then by lane; simultaneous boundaries go in this order."""
+        self.instances: list[SimInstance] = []
+        self.copying: dict[Copy, tuple[Transfer, int, int]] = {}
+        """Copies under way, each with its transfer, and the instances it comes from and goes to."""
+        for _ in range(settings.instances):
+            self.add_instance()
+        if settings.mechanisms.prefix_cache == "warm":
+            warm([instance.store for instance in self.instances if instance.store is not None], workload)
+        self.reports = None if settings.report_s is None else Reports(self, settings.report_s)
         draws = seed_of(settings.seed, settings.replication, _ROUTER_DRAWS)
         self.view = LiveCluster(self, draws, settings.oracle & self.router.oracle)
-        self.lane_views = [
-            LiveLane(
-                lane,
-                seed_of(settings.seed, settings.replication, _SCHEDULER_DRAWS, lane.index),
-                settings.oracle & lane.scheduler.oracle,
-            )
-            for lane in self.lanes
-        ]
         self.messenger = Messenger(self)
+        self.clients = Clients(self, workload)
         self.log_decisions = settings.record_decisions
         self.tell_dispatches = "on_arrived" in self.messenger.schedulers_hear
         self.tell_firsts = self.log_decisions or self.messenger.hears("on_first_token")
@@ -89,27 +122,67 @@ class Simulator:
         self.keep_spans = keep_spans
         self.ended_requests: list[Request] = []
         """All ended requests, kept only with `keep_spans`."""
+        self.counts = Counter[str]()
+        """What happened to the fleet and its queues, by the name it has among the metrics."""
         self.over = False
+        self.faults = Faults(self)
         self._arrivals = self._read(workload)
         self._next: Request | None = None
         self.timers: set[tuple[int, int, Hashable]] = set()
         """Timers set: (who, date in picoseconds, key)."""
         self._idle_wakes = 0
 
-    def _make_lane(self, index: int) -> SimLane:
+    def add_instance(self) -> SimInstance:
+        """Make one more instance, up and empty."""
+        settings, number = self.settings, len(self.instances)
+        mechanisms = settings.mechanisms
+        pool = KvPool(settings.kv_blocks, settings.block_tokens, settings.block_ids)
+        store = KvStore(pool, mechanisms.prefix_cache is not None, mechanisms.host_blocks) if self.tiered else None
+        role = settings.roles[number] if number < len(settings.roles) else "mixed"
+        instance = SimInstance(number, pool, store, role, mechanisms.sm_split)
+        self.instances.append(instance)
+        for _ in range(self.lanes_each):
+            instance.lanes.append(self._make_lane(pool))
+        for lane in instance.lanes:
+            if store is not None:
+                assert isinstance(lane, SimTieredLane)
+                lane.join(instance, store)
+                lane.hands_on = role == "prefill"
+        if self.lanes_each == 2:
+            prefill, decode = instance.lanes
+            assert isinstance(prefill, SimTieredLane)
+            assert isinstance(decode, SimTieredLane)
+            prefill.pair(decode)
+        return instance
+
+    def _make_lane(self, pool: KvPool) -> SimLane:
+        index = len(self.lanes)
         scheduler = self.settings.make_scheduler()
-        pool = KvPool(self.settings.kv_blocks, self.settings.block_tokens, self.settings.block_ids)
         oracle = self.settings.oracle & scheduler.oracle
         queue = None
         if overrides(scheduler, "order"):
             queue = Ordered(lambda request: scheduler.order(LiveRequest(self, request, oracle)))
-        kind = SimWholeBatchLane if overrides(scheduler, "batch") else SimLane
-        lane = kind(self, index, pool, scheduler, queue)
+        lane = self._kind_of_lane(scheduler)(self, index, pool, scheduler, queue)
+        self.lanes.append(lane)
+        draws = seed_of(self.settings.seed, self.settings.replication, _SCHEDULER_DRAWS, index)
+        self.lane_views.append(LiveLane(lane, draws, oracle))
         if overrides(scheduler, "admit"):
             lane.admit = lambda request: scheduler.admit(self.lane_views[index], LiveRequest(self, request, oracle))
+        if isinstance(lane, SimTieredLane) and overrides(scheduler, "spill"):
+            lane.spill = lambda request: scheduler.spill(self.lane_views[index], LiveRequest(self, request, oracle))
         if overrides(scheduler, "victim"):
             lane.victim = lambda: self._victim(index, scheduler)
         return lane
+
+    def _kind_of_lane(self, scheduler: Scheduler) -> type[SimLane]:
+        if not overrides(scheduler, "batch"):
+            return SimTieredLane if self.tiered else SimLane
+        if self.tiered:
+            name = type(scheduler).__name__
+            raise ValueError(
+                f"{name} builds whole batches: no prefix cache, swap, roles, second lane or schedule_ahead"
+            )
+        return SimWholeBatchLane
 
     def _victim(self, index: int, scheduler: Scheduler) -> Request | None:
         chosen = scheduler.victim(self.lane_views[index])
@@ -130,6 +203,9 @@ class Simulator:
             if self.settings.sample_s is not None:
                 period = max(1, to_ps(self.settings.sample_s))
                 Alarm(self.clock, 0, lambda _: self._sample(period), SAMPLES)
+            if self.reports is not None:
+                self.reports.start()
+            self.faults.start()
             # Timers that a policy keeps setting do not keep a run alive; work that nobody routes ends it.
             self.clock.drive(self)
         return self._close()
@@ -139,23 +215,20 @@ class Simulator:
         for piece in workload.pieces():
             numbers = range(arrived, arrived + len(piece))
             arrived += len(piece)
+            if piece.program is not None:
+                self.tell_finishes = True
             classes = repeat(0) if piece.request_class is None else piece.request_class.tolist()
             columns = (piece.at_ps.tolist(), piece.prompt_tokens.tolist(), piece.output_tokens.tolist(), classes)
-            yield from map(Request, numbers, *columns)
+            requests = map(Request, numbers, *columns)
+            yield from requests if not self.tiered and is_plain(piece) else with_clients(requests, piece)
 
     def _arrive(self, alarm: Alarm) -> None:
         request = self._next
         assert request is not None
         now = self.clock.now
-        arrivals, live, tell = self._arrivals, self.live, self.messenger.tell_arrival
+        arrivals = self._arrivals
         while True:
-            live[request.id] = request
-            self.outcome.arrived += 1
-            if self.keep_spans:
-                request.spans = []
-            if self.log_decisions:
-                self.log(NO_LANE, log.ARRIVED, request.id, request.prompt)
-            tell(request.id)
+            self.arrive(request)
             following = next(arrivals, None)
             if following is None:
                 self._next = None
@@ -168,9 +241,34 @@ class Simulator:
         self._next = following
         alarm.set(following.arrival_ps - now)
 
+    def arrive(self, request: Request) -> None:
+        """A request has come; the router says where it goes."""
+        self.live[request.id] = request
+        self.outcome.arrived += 1
+        if self.keep_spans:
+            request.spans = []
+        if self.log_decisions:
+            self.log(NO_LANE, log.ARRIVED, request.id, request.prompt)
+        if request.client is not None or self.clients.impatient:
+            self.clients.arrived(request)
+        self.messenger.tell_arrival(request.id)
+
     def end_if_over(self) -> None:
-        if not self.live and self._next is None:
+        if not self.live and self._next is None and not self.clients.thinking:
             self.over = True
+
+    def stands_still(self) -> bool:
+        """Return whether nothing works and nothing is to come, but what a policy's timers may bring."""
+        return not (
+            self._next is not None
+            or any(lane.dated for lane in self.lanes)
+            or self.clients.thinking
+            or self.fleet.booting
+            or self.faults.to_come
+            or self.network.moving
+            or any(instance.expects for instance in self.instances)
+            or self.clients.watching
+        )
 
     def _close(self) -> Outcome:
         outcome, recorder = self.outcome, self.recorder
@@ -182,28 +280,36 @@ class Simulator:
             outcome.iterations += lane.it
             outcome.steps += lane.steps
             outcome.cuts += lane.cuts
-            if not self.live:
-                assert lane.pool.free == lane.pool.total, f"instance {lane.index} ends with KV blocks held"
-        ended = outcome.finished + outcome.rejected + outcome.cancelled + outcome.unfinished
+        count(self, outcome.counters)
+        ended = outcome.finished + outcome.rejected + outcome.cancelled + outcome.failed + outcome.unfinished
         assert outcome.arrived == ended, f"{outcome.arrived} requests arrived, {ended} accounted for"
         recorder.flush()
         return outcome
 
     def _sample(self, period: int) -> None:
         now = self.clock.now
-        for lane in self.lanes:
-            passed = lane.passed()
-            used = lane.pool.total - lane.free_after(passed)
-            context = lane.context_after(passed)
-            row = (now, lane.index, len(lane.running), len(lane.waiting), used, lane.pool.total, context)
+        for instance in self.instances:
+            running = context = 0
+            for lane in instance.lanes:
+                running += len(lane.running)
+                context += lane.context_after(lane.passed())
+            total = instance.pool.total
+            row = (now, instance.id, running, instance.waiting, total - instance.free_blocks, total, context)
             self.recorder.samples.append(row)
-        if self._next is not None or self.timers or any(lane.alarm is not None for lane in self.lanes):
+        if self.timers or not self.stands_still():
             Alarm(self.clock, period, lambda _: self._sample(period), SAMPLES)
 
     # -- what happened, told to policies -----------------------------------------------------------------------
 
-    def ended(self, lane: SimLane, firsts: list[Request] | None, finished: list[Request], now: int) -> None:
-        """Requests of `lane` gave their first or last token at this boundary."""
+    def ended(
+        self,
+        lane: SimLane,
+        firsts: list[Request] | None,
+        finished: list[Request],
+        now: int,
+        handed: Sequence[Request] = (),
+    ) -> None:
+        """Requests of `lane` gave their first or last token at this boundary, or are handed on with their first."""
         live, recorder = self.live, self.recorder
         for request in finished:
             del live[request.id]
@@ -214,73 +320,105 @@ class Simulator:
         self.outcome.end_ps = now
         if firsts:
             for request in firsts:
-                self.log(lane.index, log.FIRST_TOKEN, request.id, -1)
-                self.messenger.tell_both(lane, "on_first_token", FirstToken(request.id, lane.index))
+                self.log(lane.instance, log.FIRST_TOKEN, request.id, -1)
+                self.messenger.tell_both(lane, "on_first_token", FirstToken(request.id, lane.instance))
+        for request in handed:
+            if request.state == PAUSED:  # else somebody who was told of its first token has stopped it
+                self.log(lane.instance, log.PREFILLED, request.id, request.computed)
+                self.messenger.tell_router("on_prefilled", Prefilled(request.id, lane.instance))
         if finished:
             if self.tell_finishes:
                 for request in finished:
-                    self.log(lane.index, log.FINISHED, request.id, request.generated)
-                    self.messenger.tell_both(lane, "on_finished", Finished(request.id, lane.index, request.generated))
+                    self.log(lane.instance, log.FINISHED, request.id, request.generated)
+                    fact = Finished(request.id, lane.instance, request.generated)
+                    self.messenger.tell_both(lane, "on_finished", fact)
+                    if request.client is not None:
+                        self.clients.turn_ended(lane, request)
             if not live:
                 self.end_if_over()
 
-    def scheduled(self, lane: SimLane) -> None:
-        """`lane` formed a batch: some requests lost their place, some were admitted."""
-        for request in tuple(lane.preempted):
-            self.tell_preempted(lane, request)
-        if self.log_decisions:
-            for request, new in lane.admitted:
-                self.log(lane.index, log.ADMITTED, request.id, new)
+    def tell_preempted(self, lane: SimLane, request: Request, kv: Literal["drop", "swap"], generated: int) -> None:
+        self.log(lane.instance, log.PREEMPTED if kv == "drop" else log.SWAPPED, request.id, generated)
+        self.messenger.tell_both(lane, "on_preempted", Preempted(request.id, lane.instance, kv))
 
-    def tell_preempted(self, lane: SimLane, request: Request) -> None:
-        self.log(lane.index, log.PREEMPTED, request.id, request.generated)
-        self.messenger.tell_both(lane, "on_preempted", Preempted(request.id, lane.index, "drop"))
+    def keeps(self, request: Request) -> bool:
+        """Return whether a paused request waits for a dispatch, its KV where it was prefilled."""
+        lane = None if request.lane is None else self.lanes[request.lane]
+        return isinstance(lane, SimTieredLane) and request in lane.outgoing
 
-    def cancelled(self, request: Request) -> None:
-        """A request was aborted for good."""
-        self._leave(request, CANCELLED)
+    def blocked(self, lane: SimLane, request: Request) -> None:
+        """A lane stands idle with a queue."""
+        self.log(lane.instance, log.BLOCKED, request.id, -1)
+        if "on_blocked" in self.messenger.schedulers_hear:
+            self.messenger.tell_scheduler(lane, "on_blocked", Blocked(lane.instance, lane.number, request.id))
+
+    def cancelled(self, request: Request, who: int) -> None:
+        """A request was stopped for good."""
+        self.close(request, CANCELLED)
         self.outcome.cancelled += 1
-        self.log(NO_LANE if request.lane is None else request.lane, log.ABORTED, request.id, 0)
-        fact = Cancelled(request.id, "aborted")
-        if request.lane is not None:
-            self.messenger.tell_scheduler(self.lanes[request.lane], "on_cancelled", fact)
+        lane = None if request.lane is None else self.lanes[request.lane]
+        self.log(NO_LANE if lane is None else lane.instance, log.ABORTED, request.id, 0)
+        fact = Cancelled(request.id, WHY.get(who, "aborted"))
+        if lane is not None:
+            self.messenger.tell_scheduler(lane, "on_cancelled", fact)
         self.messenger.tell_router("on_cancelled", fact)
 
-    def rejected(self, request: Request, by_policy: bool) -> None:
-        """A request was turned away: by its router, or because it can never fit."""
-        self._leave(request, REJECTED)
+    def rejected(self, request: Request, why: int) -> None:
+        """A request was turned away: it can never fit (0), its router says so (1), or the queue is full (2)."""
+        self.close(request, REJECTED)
         self.outcome.rejected += 1
-        self.log(NO_LANE, log.REJECT, request.id, by_policy)
-        self.messenger.tell_router("on_rejected", Rejected(request.id, "policy" if by_policy else "too_long"))
+        self.log(NO_LANE, log.REJECT, request.id, why)
+        self.messenger.tell_router("on_rejected", Rejected(request.id, ("too_long", "policy", "queue_full")[why]))
 
-    def _leave(self, request: Request, state: int) -> None:
+    def copy(self, copy: Copy, src: End, dst: End, done: Callable[[], None]) -> None:
+        """Start a copy of KV blocks; `done` is called when it has ended."""
+
+        def ended() -> None:
+            del self.copying[copy]
+            done()
+
+        topology = self.settings.topology
+        if topology is None:
+            transfer = self.network.start((), 0, 0, ended)
+        else:
+            size = copy.blocks * self.settings.block_bytes
+            transfer = self.network.start(topology.path(src, dst), size, copy.blocks, ended)
+        self.copying[copy] = (transfer, _instance_of(src), _instance_of(dst))
+
+    def close(self, request: Request, state: int) -> None:
         """Close the account of a request that ends without its last token."""
         request.state = state
+        if state != REJECTED:
+            request.last_ps = self.clock.now
         del self.live[request.id]
         self.outcome.end_ps = self.clock.now
         self.recorder.request(request)
+        if request.client is not None:
+            self.clients.gave_up(request)
         self.end_if_over()
 
     def done(self, who: int, fact: Done) -> None:
         """An action ended; tell who asked for it."""
         if not fact.ok:
-            assert isinstance(fact.action, Preempt | Abort)
-            self.log(who, log.OVERTAKEN, fact.action.request, -1)
+            request = fact.action.request if isinstance(fact.action, Preempt | Abort | PinKV) else -1
+            self.log(self.place_of(who), log.OVERTAKEN, request, -1)
         if who == ROUTER:
             self.messenger.tell_router("on_done", fact)
-        else:
+        elif who >= 0:
             self.messenger.tell_scheduler(self.lanes[who], "on_done", fact)
+
+    def place_of(self, who: int) -> int:
+        """Return the instance of a lane; -1 for the router and for clients."""
+        return who // self.lanes_each if who >= 0 else NO_LANE
 
     def stepped(self, lane: SimLane) -> None:
         """A lane reached an iteration, or ran low on blocks, as its scheduler asked."""
-        self.log(lane.index, log.STEPPED, -1, lane.it)
-        self.messenger.tell_scheduler(lane, "on_stepped", Stepped(lane.index, 0, lane.it))
+        self.log(lane.instance, log.STEPPED, -1, lane.it)
+        self.messenger.tell_scheduler(lane, "on_stepped", Stepped(lane.instance, lane.number, lane.it))
 
     def reindex(self, lane: SimLane) -> None:
         """Bring the indexes up to date after the queue or the batch of `lane` changed."""
-        lane.moved = False
-        for load, index in self.indexes.items():
-            index.set(lane.index, LOADS[load](lane))
+        self.fleet.moved(lane)
 
     def log(self, instance: int, kind: int, request: int, detail: int) -> None:
         """Write a decision down, if the run keeps them."""
@@ -291,14 +429,17 @@ class Simulator:
         """A timer went off."""
         who, _, key = timer
         self.timers.discard(timer)
-        if self._next is None and all(lane.alarm is None for lane in self.lanes):
-            # Nothing works and nothing more arrives: only a policy's timers keep time going.
+        if self._next is None and self.stands_still():
             self._idle_wakes += 1
             self.over = self._idle_wakes > IDLE_WAKES_MAX
         else:
             self._idle_wakes = 0
-        self.log(who, log.WOKE, -1, -1)
+        self.log(self.place_of(who), log.WOKE, -1, -1)
         if who == ROUTER:
             self.messenger.tell_router("on_woke", Woke(key))
         else:
             self.messenger.tell_scheduler(self.lanes[who], "on_woke", Woke(key))
+
+
+def _instance_of(end: End) -> int:
+    return end.instance if isinstance(end, Host) else end

@@ -10,6 +10,7 @@ t sees the boundaries at t of lanes up to i as passed and those of later lanes a
 """
 
 from bisect import insort
+from collections.abc import Collection, Iterable
 from math import isqrt
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,12 @@ from simcore.books.queues import Queue
 from simcore.books.request import RUNNING, WAITING, Request
 from simcore.books.whole_batch import WholeBatchLane
 from simcore.contract import Abort, Batch, Done, IllegalAction, Preempt, Scheduler, WakeAfter, WakeBelow
-from simcore.simulator.actions import STARTS
+from simcore.contract import decisions as log
+from simcore.simulator.actions import INSTANCE_DOWN, STARTS
 from simcore.simulator.clock import LANES, Alarm
 
 if TYPE_CHECKING:
+    from simcore.simulator.instance import SimInstance
     from simcore.simulator.simulator import Simulator
 
 
@@ -35,11 +38,14 @@ class SimLane(Lane):
         "alarm",
         "clock",
         "cuts",
+        "drains",
         "first",
         "increment",
+        "instance",
         "k",
         "line",
         "may",
+        "number",
         "pending",
         "per_iteration",
         "priority",
@@ -56,6 +62,8 @@ class SimLane(Lane):
     ) -> None:
         super().__init__(index, pool, scheduler, queue)
         self.simulator = simulator
+        self.instance = index // simulator.lanes_each
+        self.number = index % simulator.lanes_each
         self.clock = simulator.clock
         self.scheduler = scheduler
         self.may = STARTS & scheduler.emits
@@ -68,6 +76,8 @@ class SimLane(Lane):
         self.started = self.k = self.first = self.increment = 0
         self.watched = False
         """The scheduler waits for an iteration, or for few free blocks."""
+        self.drains = False
+        """Its instance waits for the last request to leave."""
         self._wake_iterations: list[int] = []
         self._wake_free_blocks: list[int] = []
         self.pending: list[tuple[Preempt | Abort, int]] = []
@@ -127,6 +137,20 @@ class SimLane(Lane):
             delay = self._boundary_ps(j) - self.clock.now
             self.alarm = Alarm(self.clock, delay, self.boundary, self.priority)
 
+    def withdrawn(self, request: Request) -> None:
+        """Take a waiting request out for good, and look again at who waits."""
+        self.withdraw(request)
+        self.look_again()
+
+    def stop(self) -> list[Request]:
+        """Forget the iteration under way, and what waits for its end; return whose first token was still to be told."""
+        if self.alarm is not None:
+            self.alarm.cancel()
+            self.alarm = None
+        self.k = 0
+        self.pending = []
+        return []
+
     # -- where it stands ---------------------------------------------------------------------------------------
 
     def passed(self) -> int:
@@ -152,6 +176,38 @@ class SimLane(Lane):
     def _boundary_ps(self, j: int) -> int:
         return self.started + j * self.first + self.increment * (j * (j - 1) // 2)
 
+    def touch(self, request: Request) -> None:
+        """Read the place of a waiting request in the queue again."""
+        self.waiting.touch(request)
+
+    @property
+    def queued(self) -> int:
+        """Requests that wait."""
+        return len(self.waiting)
+
+    def queue_view(self) -> Iterable[Request]:
+        """Return those that wait, in order."""
+        return self.waiting
+
+    @property
+    def paused(self) -> Collection[Request]:
+        """Those whose KV is on its way, or waits to be handed on."""
+        return ()
+
+    @property
+    def unused(self) -> bool:
+        """Nothing of any request is here."""
+        return not self.waiting and not self.running
+
+    @property
+    def dated(self) -> bool:
+        """Its next boundary has a date."""
+        return self.alarm is not None
+
+    @property
+    def _home(self) -> "SimInstance":
+        return self.simulator.instances[self.instance]
+
     @property
     def as_of_ps(self) -> int:
         """The time of the last boundary that is past."""
@@ -169,30 +225,54 @@ class SimLane(Lane):
             simulator.position = self.index
         elif self.index > simulator.position:
             simulator.position = self.index
-        k = self.k
-        if k:
-            recorder = simulator.recorder
-            shape = self.shape
-            if shape.decodes and self.steady:
-                recorder.steps.append((self.index, self.started, self.first, self.increment, k, shape.decodes))
-            if recorder.keep_iterations:
-                recorder.iteration(self, k)
-            self.k = 0
-            self.started = now
-            firsts: list[Request] | None = [] if simulator.tell_firsts else None
-            finished = self.settle(k, now, firsts, recorder.gaps)
-            if finished or firsts:
-                simulator.ended(self, firsts, finished, now)
-            if self.watched:
-                self._report_steps()
+        if self.k:
+            self._book(now)
         else:
             self.started = now
         if self.pending:
+            epoch = self._home.epoch
             pending, self.pending = self.pending, []
             for action, who in pending:
-                self._carry_out(action, who)
+                if epoch == self._home.epoch:
+                    self._carry_out(action, who)
+                else:
+                    simulator.done(who, Done(action, ok=False, why=INSTANCE_DOWN))
         self._launch(alarm, now)
         simulator.acting = -1
+        if self.drains:
+            simulator.fleet.left(self._home)
+
+    def _book(self, now: int) -> None:
+        """The iterations under way have ended."""
+        simulator, shape, k = self.simulator, self.shape, self.k
+        recorder = simulator.recorder
+        if shape.decodes and self.steady:
+            recorder.steps.append((self.index, self.started, self.first, self.increment, k, shape.decodes))
+        if recorder.keep_iterations:
+            recorder.iteration(self, k)
+        self.k = 0
+        self.started = now
+        firsts: list[Request] | None = [] if simulator.tell_firsts else None
+        finished = self.settle(k, now, firsts, recorder.gaps)
+        if finished or firsts:
+            simulator.ended(self, firsts, finished, now)
+        if self.watched:
+            self._report_steps()
+
+    def catch_up(self) -> None:
+        """Bring the books to the last boundary that is past; the step goes on from there."""
+        j = self.passed()
+        if j == 0:
+            return
+        recorder, shape = self.simulator.recorder, self.shape
+        if shape.decodes and self.steady:
+            recorder.steps.append((self.index, self.started, self.first, self.increment, j, shape.decodes))
+        if recorder.keep_iterations:
+            recorder.iteration(self, j)
+        self.started = self._boundary_ps(j)
+        self.step_by(j)
+        self.first += self.increment * j
+        self.k -= j
 
     def _launch(self, alarm: Alarm, now: int) -> None:
         simulator = self.simulator
@@ -205,7 +285,7 @@ class SimLane(Lane):
                 raise ValueError(f"cost model: an iteration must take time, got {first} ps for {shape}")
             k = 1
             if not self.per_iteration:
-                k = self.horizon()
+                k = self.horizon(self.pool.free)
                 if exact < k:
                     k = exact
                 if self.watched:
@@ -220,7 +300,10 @@ class SimLane(Lane):
         if simulator.indexes and self.moved:
             simulator.reindex(self)
         if self.preempted or simulator.log_decisions:
-            simulator.scheduled(self)
+            for request in tuple(self.preempted):
+                simulator.tell_preempted(self, request, "drop", request.generated)
+            for request, new in self.admitted:
+                simulator.log(self.instance, log.ADMITTED, request.id, new)
 
     def _carry_out(self, action: Preempt | Abort, who: int) -> None:
         simulator, now = self.simulator, self.clock.now
@@ -231,13 +314,13 @@ class SimLane(Lane):
             return
         if isinstance(action, Preempt):
             self.preempt(request, now)  # by request, not by need: others may be admitted in this iteration
-            simulator.tell_preempted(self, request)
+            simulator.tell_preempted(self, request, "drop", request.generated)
         else:
             if state == RUNNING:
                 self.abort(request, now)
             else:
                 self.withdraw(request)  # preempted since the abort was asked for
-            simulator.cancelled(request)
+            simulator.cancelled(request, who)
         simulator.done(who, Done(action, ok=True))
 
     # -- waking a scheduler after so many iterations, or below so many blocks --------------------------------------

@@ -1,25 +1,33 @@
 """Views of the running simulator, as policies see it: exact at any instant, read without disturbing a step."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from simcore.books.draw import uniform
-from simcore.books.index import Least
 from simcore.books.request import RUNNING, STATES, Request
-from simcore.contract import IllegalAction, Load, OracleView, RequestView, to_s
+from simcore.contract import IllegalAction, Load, OracleView, RequestView, Role, to_s
 from simcore.contract.view import InstanceState, RequestState
 
 if TYPE_CHECKING:
+    from simcore.simulator.instance import SimInstance
     from simcore.simulator.simulator import Simulator
     from simcore.simulator.stepper import SimLane
 
 LOADS: dict[str, Callable[["SimLane"], int]] = {
-    "requests": lambda lane: len(lane.waiting) + len(lane.running),
-    "waiting": lambda lane: len(lane.waiting),
+    "requests": lambda lane: lane.queued + len(lane.running),
+    "waiting": lambda lane: lane.queued,
     "running": lambda lane: len(lane.running),
     "waiting_tokens": lambda lane: lane.waiting_tokens,
 }
-"""Loads with an index: they change only where batch membership or a queue does."""
+"""Loads with an index, of one lane: they change only where batch membership or a queue does."""
+
+
+def load_of(instance: "SimInstance", load: str) -> int:
+    """Return a load of an instance: that of all its lanes."""
+    read = LOADS[load]
+    if len(instance.lanes) == 1:
+        return read(instance.lanes[0])
+    return sum(read(lane) for lane in instance.lanes)
 
 
 class LiveRequest:
@@ -56,7 +64,7 @@ class LiveRequest:
     def computed_tokens(self) -> int:
         request = self._request
         if request.state != RUNNING:
-            return 0
+            return request.computed
         lane = self._lane
         return lane.computed_after(request, lane.passed())
 
@@ -64,7 +72,7 @@ class LiveRequest:
     def kv_blocks(self) -> int:
         request = self._request
         if request.state != RUNNING:
-            return 0
+            return request.blocks
         lane = self._lane
         return lane.blocks_after(request, lane.passed(), in_flight=lane.k > 0)
 
@@ -74,7 +82,8 @@ class LiveRequest:
 
     @property
     def instance(self) -> int | None:
-        return self._request.lane
+        lane = self._request.lane
+        return None if lane is None else self._simulator.place_of(lane)
 
     @property
     def priority(self) -> int:
@@ -86,7 +95,18 @@ class LiveRequest:
 
     @property
     def program(self) -> int | None:
-        return None
+        client = self._request.client
+        return None if client is None or client.program < 0 else client.program
+
+    @property
+    def turn(self) -> int:
+        client = self._request.client
+        return 0 if client is None else client.turn
+
+    @property
+    def cached_tokens(self) -> int:
+        held = self._request.held
+        return 0 if held is None else max(0, held.cached)
 
     @property
     def preemptions(self) -> int:
@@ -167,70 +187,97 @@ class LaneRequests(Mapping[int, RequestView]):
         return LiveRequest(lane.simulator, request, self._oracle)
 
     def __iter__(self) -> Iterator[int]:
-        yield from (request.id for request in self._lane.running)
-        yield from (request.id for request in self._lane.waiting)
+        lane = self._lane
+        for requests in (lane.running, lane.queue_view(), lane.paused):
+            yield from (request.id for request in requests)
 
     def __len__(self) -> int:
-        return len(self._lane.running) + len(self._lane.waiting)
+        return len(self._lane.running) + self._lane.queued + len(self._lane.paused)
 
 
 class LiveInstance:
-    """An `InstanceView` over one lane."""
+    """An `InstanceView` over one instance."""
 
-    __slots__ = ("_lane", "id")
+    __slots__ = ("_instance", "_simulator", "id")
 
-    def __init__(self, lane: "SimLane") -> None:
-        self._lane = lane
-        self.id = lane.index
+    def __init__(self, simulator: "Simulator", instance: "SimInstance") -> None:
+        self._simulator = simulator
+        self._instance = instance
+        self.id = instance.id
 
     @property
     def as_of_s(self) -> float:
-        return to_s(self._lane.as_of_ps)
+        return to_s(max(lane.as_of_ps for lane in self._instance.lanes))
 
     @property
     def state(self) -> InstanceState:
-        return "up"
+        return self._instance.state
 
     @property
-    def role(self) -> Literal["mixed", "prefill", "decode"]:
-        return "mixed"
+    def role(self) -> Role:
+        return self._instance.role
 
     @property
     def running(self) -> int:
-        return len(self._lane.running)
+        return load_of(self._instance, "running")
 
     @property
     def waiting(self) -> int:
-        return len(self._lane.waiting)
+        return load_of(self._instance, "waiting")
 
     @property
     def preempted(self) -> int:
-        return self._lane.waiting_preempted
+        return sum(lane.waiting_preempted for lane in self._instance.lanes)
+
+    @property
+    def block_tokens(self) -> int:
+        return self._instance.pool.block_tokens
 
     @property
     def kv_blocks(self) -> int:
-        return self._lane.pool.total
+        return self._instance.pool.total
 
     @property
     def free_blocks(self) -> int:
-        lane = self._lane
-        return lane.free_after(lane.passed())
+        return self._instance.free_blocks
 
     @property
     def head_blocks(self) -> int:
-        lane = self._lane
-        if not lane.waiting:
-            return 0
-        head = lane.waiting.head()
-        return lane.pool.blocks_for(head.prompt + head.generated)
+        for lane in self._instance.lanes:
+            head = next(iter(lane.queue_view()), None)
+            if head is not None:
+                return lane.pool.blocks_for(head.prompt + head.generated) - head.blocks
+        return 0
 
     @property
     def waiting_blocks(self) -> int:
-        return self._lane.waiting_blocks
+        return sum(lane.waiting_blocks for lane in self._instance.lanes)
 
     @property
     def waiting_tokens(self) -> int:
-        return self._lane.waiting_tokens
+        return load_of(self._instance, "waiting_tokens")
+
+    @property
+    def pinned_blocks(self) -> int:
+        store = self._instance.store
+        return 0 if store is None else store.pinned_blocks
+
+    @property
+    def reserved_blocks(self) -> int:
+        store = self._instance.store
+        return 0 if store is None else store.reserved
+
+    @property
+    def host_free_blocks(self) -> int:
+        store = self._instance.store
+        return 0 if store is None else store.host_free
+
+    def cached_tokens(self, request: int) -> int:
+        store = self._instance.store
+        if store is None or store.cache is None:
+            return 0
+        self._instance.catch_up()
+        return store.hits(self._simulator.live[request])
 
 
 class LiveCluster:
@@ -242,25 +289,26 @@ class LiveCluster:
         self._simulator = simulator
         self._seed = seed
         self.requests = LiveRequests(simulator, oracle)
-        self.instances: Sequence[LiveInstance] = [LiveInstance(lane) for lane in simulator.lanes]
-        self.up = self.instances
+        self.instances: list[LiveInstance] = []
+        for instance in simulator.instances:
+            self.add(instance)
+        self.refresh()
+
+    def add(self, instance: "SimInstance") -> None:
+        """Show one more instance."""
+        reports = self._simulator.reports
+        self.instances.append(LiveInstance(self._simulator, instance) if reports is None else reports.add(instance))
+
+    def refresh(self) -> None:
+        """See which instances take new prompts now."""
+        self.up: Sequence[LiveInstance] = [i for i in self.instances if i.state == "up" and i.role != "decode"]
 
     @property
     def now_s(self) -> float:
         return to_s(self._simulator.clock.now)
 
-    def least(self, load: Load) -> int:
-        simulator = self._simulator
-        index = simulator.indexes.get(load)
-        if index is None:
-            if load not in LOADS:
-                raise IllegalAction(f"least: load must be one of {', '.join(LOADS)}, got {load!r}")
-            index = simulator.indexes[load] = Least(len(simulator.lanes))
-            for lane in simulator.lanes:
-                index.set(lane.index, LOADS[load](lane))
-        elif simulator.acting >= 0 and simulator.lanes[simulator.acting].moved:
-            simulator.reindex(simulator.lanes[simulator.acting])  # it stands at a boundary, its next batch not formed
-        return index.argmin()
+    def least(self, load: Load, role: Role | None = None) -> int:
+        return self._simulator.fleet.least(load, role)
 
     def draw(self, *key: int) -> float:
         return uniform(self._seed, key)
@@ -282,11 +330,15 @@ class LiveLane:
 
     @property
     def instance(self) -> int:
-        return self._lane.index
+        return self._lane.instance
 
     @property
     def lane(self) -> int:
-        return 0
+        return self._lane.number
+
+    @property
+    def role(self) -> Role:
+        return self._home.role
 
     @property
     def iteration(self) -> int:
@@ -302,7 +354,17 @@ class LiveLane:
 
     @property
     def free_blocks(self) -> int:
-        return self._lane.free_after(self._lane.passed())
+        return self._home.free_blocks
+
+    @property
+    def host_free_blocks(self) -> int:
+        store = self._home.store
+        return 0 if store is None else store.host_free
+
+    @property
+    def pins(self) -> Mapping[int, float]:
+        store = self._home.store
+        return {} if store is None else {key: to_s(pin.until_ps) for key, pin in store.pins.items()}
 
     @property
     def running(self) -> Sequence[int]:
@@ -310,7 +372,11 @@ class LiveLane:
 
     @property
     def waiting(self) -> Sequence[int]:
-        return [request.id for request in self._lane.waiting]
+        return [request.id for request in self._lane.queue_view()]
+
+    @property
+    def _home(self) -> "SimInstance":
+        return self._lane.simulator.instances[self._lane.instance]
 
     def draw(self, *key: int) -> float:
         return uniform(self._seed, key)

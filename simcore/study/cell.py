@@ -4,6 +4,7 @@ from math import isfinite
 from pathlib import Path
 
 from simcore.contract import Router, Scheduler
+from simcore.study.faults import schedule
 from simcore.study.plan import Cell
 from simcore.study.registry import find_policy
 from simcore.study.traffic import open_workload
@@ -30,6 +31,13 @@ def run_cell(cell: Cell, directory: Path) -> None:
         sample_s=spec.sample_s,
         record_iterations=options.iterations,
         record_decisions=options.decisions,
+        mechanisms=cell.mechanisms,
+        roles=spec.cluster.roles,
+        report_s=spec.cluster.report_s,
+        topology=cell.topology,
+        block_bytes=cell.block_bytes,
+        boot_s=spec.cluster.boot_s,
+        faults=schedule(spec, cell.seed, workload.lasts_s),
     )
     with CellWriter(
         directory, classes=workload.classes, iterations=options.iterations, decisions=options.decisions
@@ -39,6 +47,8 @@ def run_cell(cell: Cell, directory: Path) -> None:
         directory,
         outcome=outcome,
         slo=spec.slo.limits,
+        class_slo=spec.slo.class_limits,
+        classes=workload.classes,
         warm_up_s=spec.warm_up.seconds,
         warm_up_requests=spec.warm_up.requests,
         meta={

@@ -13,7 +13,7 @@ from importlib import import_module
 from itertools import product
 from math import prod
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simcore import __version__
 from simcore.cost import Hardware, ModelSpec
@@ -22,6 +22,10 @@ from simcore.study.errors import Problem, StudyError, shown
 from simcore.study.registry import source_file
 from simcore.study.resolve import ChosenPolicy, Resolved, System, resolve
 from simcore.study.schema import StudySpec
+
+if TYPE_CHECKING:
+    from simcore.simulator.settings import Mechanisms
+    from simcore.simulator.topology import Topology
 
 POINTS_MAX = 10_000
 FIXED = ("study", "question", "systems", "sweep", "seeds")
@@ -64,6 +68,9 @@ class Cell:
     model: ModelSpec
     hardware: Hardware
     kv_blocks: int
+    block_bytes: int
+    mechanisms: "Mechanisms"
+    topology: "Topology | None"
     trace_file: FilePath | None
     router: PolicyUse
     scheduler: PolicyUse
@@ -158,7 +165,8 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         "workload": _workload(resolved),
         "router": _policy(router),
         "scheduler": _policy(scheduler),
-        "mechanism": system.mechanism.model_dump(),
+        "mechanism": asdict(system.mechanisms),
+        "faults": [fault.model_dump(exclude_none=True) for fault in spec.faults],
         "oracle": sorted(spec.oracle),
         "slo": spec.slo.model_dump(),
         "warm_up": spec.warm_up.model_dump(),
@@ -175,6 +183,9 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         model=resolved.model,
         hardware=resolved.hardware,
         kv_blocks=system.kv_blocks,
+        block_bytes=resolved.block_bytes,
+        mechanisms=system.mechanisms,
+        topology=system.topology,
         trace_file=resolved.trace_file,
         router=router,
         scheduler=scheduler,

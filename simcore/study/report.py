@@ -27,7 +27,7 @@ def write_report(
 ) -> None:
     """Write the results of the finished cells into `out`, in the order of the plan, and why the others failed."""
     from simcore.results import CellResult, StudyFacts, assemble
-    from simcore.results.cell import write_json
+    from simcore.results.cell import slo_text, write_json
     from simcore.results.plots import draw_plots
 
     (out / RESOLVED).write_text(resolved_text(resolved), encoding="utf-8")
@@ -50,7 +50,7 @@ def write_report(
         name=spec.study,
         question=" ".join(spec.question.split()),
         seeds=spec.seeds,
-        slo=spec.slo.limits,
+        slo=slo_text(spec.slo.limits, spec.slo.class_limits),
         model=resolved.model.name,
         request_rate=spec.workload.rate,
         target=spec.slo.attainment,

@@ -1,9 +1,9 @@
 """Resolve: the names in a study turned into the things they mean; what cannot be is a problem at its place."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from simcore.contract import OracleView, Policy, Scheduler
 from simcore.cost import (
@@ -17,17 +17,23 @@ from simcore.cost import (
     model_names,
 )
 from simcore.study.arguments import check_arguments
+from simcore.study.cluster import block_bytes, copies, host_blocks, topology
 from simcore.study.document import Document
-from simcore.study.errors import Path, Problem, dotted, unknown
-from simcore.study.files import folders, like_a_file, locate
+from simcore.study.errors import Path, Problem, unknown
+from simcore.study.faults import check_faults
+from simcore.study.files import folders
+from simcore.study.lookup import Lookup
+from simcore.study.mechanisms import conflicts, to_mechanisms
 from simcore.study.registry import find_policy, is_from_file, source_file
-from simcore.study.schema import MechanismSpec, PolicySpec, StudySpec
-from simcore.study.traffic import known_traces, open_workload, shortest
-from simcore.study.validate import check_schema, keys_at
+from simcore.study.resolve_traffic import Traffic, TrafficFinder, check_class_slos, check_warm_up
+from simcore.study.schema import PolicySpec, StudySpec
+from simcore.study.traffic import shortest
+from simcore.study.validate import check_schema
 
-Thing = TypeVar("Thing")
+if TYPE_CHECKING:
+    from simcore.simulator.settings import Mechanisms
+    from simcore.simulator.topology import Topology
 
-DRAWN = ("arrivals", "prompt_tokens", "output_tokens")
 ORACLES = tuple(name for name, value in vars(OracleView).items() if isinstance(value, property))
 
 
@@ -42,12 +48,18 @@ class ChosenPolicy:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """One system of a study, ready to run. `kv_blocks`: of each instance; its scheduler's limits decide what fits."""
+    """One system of a study, ready to run.
+
+    Args:
+        kv_blocks: of each instance; its scheduler's limits decide what fits.
+        topology: None where nothing is ever copied, or copies take no time.
+    """
 
     router: ChosenPolicy
     scheduler: ChosenPolicy
-    mechanism: MechanismSpec
+    mechanisms: "Mechanisms"
     kv_blocks: int
+    topology: "Topology | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class Resolved:
     """One sweep point of a study, ready to run.
 
     Args:
+        block_bytes: of one KV block over all GPUs of an instance.
         trace_file: the file to replay, if the workload is one.
         references: what the study names by a relative path, by an absolute one.
     """
@@ -62,6 +75,7 @@ class Resolved:
     spec: StudySpec
     model: ModelSpec
     hardware: Hardware
+    block_bytes: int
     systems: Mapping[str, System]
     trace_file: FilePath | None
     references: Mapping[Path, str]
@@ -76,16 +90,13 @@ def resolve(document: Document) -> tuple[Resolved | None, list[Problem]]:
     return (None if problems else resolved), problems
 
 
-class _Resolver:
-    """Looks everything up, section by section. What is `reported`, or stands in a section not `sound`, is old news."""
+class _Resolver(Lookup):
+    """Looks everything up, section by section; what stands in a section not `sound` is left alone."""
 
     def __init__(self, document: Document, spec: StudySpec, sound: frozenset[str], reported: set[str]) -> None:
-        self.document = document
+        super().__init__(document, reported)
         self.spec = spec
         self.sound = sound
-        self.reported = reported
-        self.problems: list[Problem] = []
-        self.references: dict[Path, str] = {}
 
     def resolve(self) -> Resolved | None:
         spec, sound = self.spec, self.sound
@@ -93,7 +104,10 @@ class _Resolver:
         hardware = self.hardware() if "hardware" in sound else None
         if "oracle" in sound:
             self.oracle()
-        trace_file = self.workload() if "workload" in sound else None
+        trace_file, traffic = TrafficFinder(self, spec).find() if "workload" in sound else (None, None)
+        self.beside_traffic(traffic)
+        if "faults" in sound and "cluster" in sound:
+            check_faults(self, spec, self.link_names(hardware), None if traffic is None else traffic.lasts_s)
         systems = {}
         for name in spec.systems if "systems" in sound else ():
             system = self.system(name, model, hardware)
@@ -101,14 +115,14 @@ class _Resolver:
                 systems[name] = system
         if model is None or hardware is None:
             return None
-        return Resolved(spec, model, hardware, systems, trace_file, self.references)
+        return Resolved(spec, model, hardware, block_bytes(model, spec.cluster), systems, trace_file, self.references)
 
-    def wrong(self, path: Path, message: str) -> None:
-        # `model: x` is short for `model: {name: x}`: the path is the one people wrote.
-        if path[-1] in ("name", "policy") and not self.document.has(path):
-            path = path[:-1]
-        if dotted(path) not in self.reported:
-            self.problems.append(self.document.problem(path, message))
+    def beside_traffic(self, traffic: Traffic | None) -> None:
+        """Check what depends on the workload: the warm-up, and SLOs of classes."""
+        if traffic is not None and "warm_up" in self.sound:
+            check_warm_up(self, self.spec, traffic)
+        if traffic is not None and "slo" in self.sound:
+            check_class_slos(self, self.spec, traffic)
 
     # -- the hardware side ----------------------------------------------------------------------------
 
@@ -143,67 +157,15 @@ class _Resolver:
             ),
         )
 
-    # -- the traffic ----------------------------------------------------------------------------------
+    def topology(self, hardware: Hardware) -> "Topology | None":
+        return self.attempt(("cluster", "topology"), lambda: topology(self.spec.cluster, hardware))
 
-    def workload(self) -> FilePath | None:
-        """Check the traffic; return the file to replay, if there is one."""
-        workload = self.spec.workload
-        drawn = {key: getattr(workload, key) for key in DRAWN}
-        if workload.trace is None:
-            if not any(drawn.values()):
-                if "workload.trace" not in self.reported:
-                    self.wrong(("workload",), f"names a trace, or {', '.join(DRAWN)}; got neither")
-                return None
-            missing = [key for key, value in {**drawn, "requests": workload.requests}.items() if value is None]
-            for key in missing:
-                self.wrong(("workload", key), "is missing")
-            if not missing:
-                self.traffic(None)
-            return None
-        for key in [key for key, value in drawn.items() if value is not None]:
-            self.wrong(("workload", key), "a trace brings its own; leave one of the two out")
-        return self.trace(workload.trace)
-
-    def trace(self, name: str) -> FilePath | None:
-        at: Path = ("workload", "trace")
-        known = known_traces()
-        if name in known:
-            self.traffic(None)
-            return None
-        file = locate(name, self.document)
-        if file is not None and file.is_file():
-            self.rows(file)
-            self.references[at] = str(file)
-            return file
-        if like_a_file(name):
-            why = "is not a file" if file else "no such file"
-            self.wrong(at, f"{why}: '{name}'; point to it with --set workload.trace=PATH")
-        else:
-            self.wrong(at, unknown("trace", name, known))
-        return None
-
-    def rows(self, file: FilePath) -> None:
-        """Check the rows of a trace file; what is wrong with them has its place in that file, not in the study."""
-        from traces import TraceError
-
-        try:
-            self.traffic(file)
-        except TraceError as error:
-            self.problems += [Problem("", "", problem) for problem in error.problems]
-
-    def traffic(self, file: FilePath | None) -> None:
-        """Open the traffic, and check that the warm-up leaves some of it to measure."""
-        traffic = self.attempt(("workload",), lambda: open_workload(self.spec, file, 0))
-        if traffic is None or "warm_up" not in self.sound:
-            return
-        count, lasts_s, warm_up = traffic.requests, traffic.requests / traffic.rate, self.spec.warm_up
-        if warm_up.requests >= count:
-            self.wrong(
-                ("warm_up", "requests"), f"must be below the {count:,} requests of the run, got {warm_up.requests:,}"
-            )
-        if warm_up.seconds and warm_up.seconds >= lasts_s:
-            rule = f"must be below {lasts_s:.3g} s, in which all {count:,} requests arrive"
-            self.wrong(("warm_up", "seconds"), f"{rule}, got {warm_up.seconds:g}")
+    def link_names(self, hardware: Hardware | None) -> tuple[str, ...] | None:
+        """Return the names of the links a fault may hit; None if they are not known."""
+        if self.spec.cluster.topology == "none":
+            return ()
+        links = self.topology(hardware) if hardware and any(fault.link for fault in self.spec.faults) else None
+        return tuple(link.name for link in links.make_links()) if links else None
 
     def prompt_fits(self, blocks: int) -> None:
         """Check that an instance can hold the shortest prompt the workload draws, and the token that follows."""
@@ -237,7 +199,14 @@ class _Resolver:
             return None
         if "workload" in self.sound:
             self.prompt_fits(blocks)
-        return System(router, scheduler, system.mechanism or self.spec.mechanism, blocks)
+        mechanisms = to_mechanisms(system.mechanism.over(self.spec.mechanism), host_blocks(model, self.spec.cluster))
+        size = block_bytes(model, self.spec.cluster)
+        for below, message in conflicts(self.spec.cluster, mechanisms, router.policy, scheduler.policy, size):
+            at = ("systems", name, *below)
+            # A mechanism may be written for this system, or once for all.
+            self.wrong(at if self.document.has(at) or below[0] != "mechanism" else below, message)
+        links = self.topology(hardware) if copies(self.spec, router.policy) else None
+        return System(router, scheduler, mechanisms, blocks, links)
 
     def policy(self, at: Path, chosen: PolicySpec, role: str) -> ChosenPolicy | None:
         """Return the policy if it can be built and may do what it does."""
@@ -265,37 +234,3 @@ class _Resolver:
         beyond = sorted(action.__name__ for action in policy.emits - STARTS)
         if beyond:
             self.wrong(at, f"{policy.__name__} emits {', '.join(beyond)}, which the simulator cannot start yet")
-
-    # -- how things are looked up ---------------------------------------------------------------------
-
-    def name_or_file(self, kind: str, name: str, at: Path, known: Sequence[str]) -> str | None:
-        if name in known:
-            return name
-        if not like_a_file(name):
-            self.wrong(at, unknown(kind, name, known))
-            return None
-        file = locate(name, self.document)
-        if file is None:
-            self.wrong(at, f"no such file: '{name}'")
-            return None
-        self.references[at] = str(file)
-        return str(file)
-
-    def attempt(self, at: Path, make: Callable[[], Thing]) -> Thing | None:
-        """Return what `make` makes. Each line of a ValueError becomes a problem, at the key its first word names."""
-        from traces import TraceError
-
-        try:
-            return make()
-        except TraceError:
-            raise
-        except ValueError as error:
-            for line in str(error).splitlines():
-                self.wrong(*self.about(at, line))
-            return None
-
-    def about(self, at: Path, line: str) -> tuple[Path, str]:
-        """Return the path a message is about, and the message without it: "tp must …", "arrivals.cv: must …"."""
-        first, _, rule = line.partition(" ")
-        steps = tuple(first.removesuffix(":").split(".")) if first.endswith(":") else (first,)
-        return ((*at, *steps), rule) if steps[0] in keys_at(at) else (at, line)

@@ -38,6 +38,13 @@ class Results:
 
         return summary_frame(self.out)
 
+    @cached_property
+    def classes(self) -> "pd.DataFrame":
+        """One row per run and request class: system, sweep keys, seed, class, then its metrics."""
+        from simcore.results import classes_frame
+
+        return classes_frame(self.out)
+
     def requests(self, system: str | None = None, **point: Any) -> "pd.DataFrame":
         """Return one row per request: `results.requests("jsq", rate=8)`. Raises ValueError for what no run has."""
         from simcore.results import requests_frame

@@ -2,32 +2,12 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 
-from simcore.study.errors import shown
-
-
-class Spec(BaseModel):
-    """A mapping of a study: unknown keys are errors, a string is not a number, nothing changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-def short_for(key: str, default: str | None = None) -> BeforeValidator:
-    """Let a bare string stand for `{key: string}`, and `default` for the key left out of a mapping."""
-
-    def spell_out(value: Any) -> Any:
-        if isinstance(value, str):
-            return {key: value}
-        return {key: default} | value if default and isinstance(value, dict) else value
-
-    return BeforeValidator(spell_out)
-
-
-def _slug(name: str) -> str:
-    if not name or not all(letter.isascii() and (letter.isalnum() or letter in "-_") for letter in name):
-        raise ValueError(f"must be letters, digits, - and _, got {shown(name)}: it names folders and columns")
-    return name
+from simcore.study.schema_cluster import ClusterSpec, MechanismSpec
+from simcore.study.schema_faults import FaultSpec
+from simcore.study.schema_workload import SloSpec, WarmUp, WorkloadSpec
+from simcore.study.spec import Natural, Slug, Spec, short_for
 
 
 def _seeds(value: Any) -> Any:
@@ -48,17 +28,13 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
 ROUTER = "round_robin"
 SCHEDULER = "vllm_v1"
 
-Positive = Annotated[float, Field(gt=0, le=1e9)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1, le=10**9)]
-Natural = Annotated[int, Field(ge=0, lt=2**63)]
 Dtype = Literal["bf16", "fp16", "fp8"]
-Slug = Annotated[str, AfterValidator(_slug)]
 Seeds = Annotated[
     tuple[Natural, ...], Strict(False), Field(min_length=1), AfterValidator(_distinct), BeforeValidator(_seeds)
 ]
 SweepValues = Annotated[tuple[Any, ...], Strict(False), Field(min_length=1)]
 Names = Annotated[tuple[str, ...], Strict(False)]
+Faults = Annotated[tuple[FaultSpec, ...], Strict(False)]
 
 
 class ModelChoice(Spec):
@@ -67,56 +43,6 @@ class ModelChoice(Spec):
     name: str
     weights_dtype: Dtype = "bf16"
     kv_dtype: Dtype | None = None
-
-
-class ClusterSpec(Spec):
-    """`instances` equal copies of the model, each over `tp` GPUs; `kv_blocks` of each, None: what fits the memory."""
-
-    instances: Annotated[int, Field(ge=1, le=100_000)] = 1
-    tp: Count = 1
-    kv_blocks: Count | None = None
-    block_tokens: Count = 16
-    memory_utilization: Share = 0.9
-    report: Literal["boundary"] = "boundary"
-
-
-class WorkloadSpec(Spec):
-    """The traffic: a catalogued workload or a file (`trace`), or requests drawn from distributions.
-
-    What the distributions take is `traces.synthetic`'s to say. `rate` in requests per second rescales the times of a
-    trace; `requests` takes its first N. `classes` shares the requests out, each class with a `share` and a `priority`.
-    """
-
-    trace: str | None = None
-    format: Literal["azure", "mooncake"] | None = None
-    time_unit: Literal["s", "ms"] | None = None
-    arrivals: dict[str, Any] | None = None
-    prompt_tokens: dict[str, Any] | None = None
-    output_tokens: dict[str, Any] | None = None
-    rate: Positive | None = None
-    requests: Annotated[int, Field(ge=1, le=10**10)] | None = None
-    classes: dict[Slug, dict[str, Any]] | None = None
-
-
-class WarmUp(Spec):
-    """What the metrics leave out: requests that arrive in the first `seconds`, and the first `requests`."""
-
-    seconds: Annotated[float, Field(ge=0)] = 0.0
-    requests: Natural = 0
-
-
-class SloSpec(Spec):
-    """Limits that a request must meet, all of them; `attainment` is the share of requests that should."""
-
-    ttft_ms: Positive | None = None
-    tpot_ms: Positive | None = None
-    e2el_ms: Positive | None = None
-    attainment: Share = 0.9
-
-    @property
-    def limits(self) -> dict[str, float]:
-        """The limits that are set, in milliseconds."""
-        return self.model_dump(exclude={"attainment"}, exclude_none=True)
 
 
 class PolicySpec(Spec):
@@ -130,18 +56,12 @@ class PolicySpec(Spec):
         return dict(self.model_extra or {})
 
 
-class MechanismSpec(Spec):
-    """How the cluster does what policies ask: named variants, chosen once for the run."""
-
-    preemption: Literal["recompute"] = "recompute"
-
-
 class SystemSpec(Spec):
     """One column of the comparison: its policies, and its mechanisms where they are not the study's."""
 
     router: Annotated[PolicySpec, short_for("policy", ROUTER)] = PolicySpec(policy=ROUTER)
     scheduler: Annotated[PolicySpec, short_for("policy", SCHEDULER)] = PolicySpec(policy=SCHEDULER)
-    mechanism: MechanismSpec | None = None
+    mechanism: MechanismSpec = MechanismSpec()
 
 
 class StudySpec(Spec):
@@ -160,7 +80,8 @@ class StudySpec(Spec):
     slo: SloSpec = SloSpec()
     systems: Annotated[dict[Slug, SystemSpec], Field(min_length=1)]
     mechanism: MechanismSpec = MechanismSpec()
-    sweep: dict[str, SweepValues] = {}
+    faults: Faults = ()
+    sweep: dict[str, SweepValues] = Field(default_factory=dict)
     seeds: Seeds = (0,)
     oracle: Names = ()
     warm_up: WarmUp = WarmUp()
@@ -177,30 +98,21 @@ STAND_IN: dict[str, Any] = {
 """Valid values of the required keys: where one is broken, the others can still be checked."""
 
 _MECHANISMS = (
-    "preemption.swap",
-    "schedule_ahead",
+    "swap.adaptive",
     "allocator",
-    "swap",
     "host_copy",
     "migration",
-    "sm_switch",
-    "contention",
     "kv_pool",
     "abort",
     "resume",
     "pin_expiry",
     "unpin_to",
-    "report_age_s",
     "control_s",
 )
 LATER = (
     "rollout",
-    "faults",
     "real",
     "claims",
-    "cluster.roles",
-    "cluster.topology",
-    "cluster.report.period",
     "workload.tools",
     "systems.*.rollout",
     *(f"mechanism.{key}" for key in _MECHANISMS),

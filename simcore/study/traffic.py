@@ -5,26 +5,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore.study.schema import StudySpec
+from simcore.study.schema_workload import WorkloadSpec
 
 if TYPE_CHECKING:
-    from traces import Classified, Replay, Synthetic
+    from traces import Classified, Programs, Replay, Synthetic
+
+TURNS = ("sessions", "programs")
+"""Keys that draw whole programs; what they replace must be left out."""
 
 
-def open_workload(spec: StudySpec, trace_file: Path | None, seed: int) -> "Classified | Replay | Synthetic":
+def open_workload(spec: StudySpec, trace_file: Path | None, seed: int) -> "Classified | Programs | Replay | Synthetic":
     """Return the workload of a study for one seed. Raises ValueError (TraceError for a broken file)."""
     import traces
 
-    classes = spec.workload.classes
+    wanted = spec.workload
     workload = _unclassified(spec, trace_file, seed)
-    if classes is None:
+    if wanted.classes is None and wanted.ttft_timeout_s is None and wanted.timeout_s is None:
         return workload
-    return traces.Classified(workload, traces.request_classes(classes), seed, replication=0)
+    classes = traces.request_classes(
+        {"default": {"share": 1}} if wanted.classes is None else wanted.classes,
+        ttft_timeout_s=wanted.ttft_timeout_s,
+        timeout_s=wanted.timeout_s,
+    )
+    return traces.Classified(workload, classes, seed, replication=0)
 
 
-def _unclassified(spec: StudySpec, trace_file: Path | None, seed: int) -> "Replay | Synthetic":
+def _unclassified(spec: StudySpec, trace_file: Path | None, seed: int) -> "Programs | Replay | Synthetic":
     import traces
 
     workload = spec.workload
+    if workload.sessions is not None or workload.programs is not None:
+        _check_alone(workload)
+        return traces.programs(
+            sessions=workload.sessions,
+            programs=workload.programs,
+            arrivals=workload.arrivals,
+            rate=workload.rate,
+            requests=workload.requests,
+            seed=seed,
+        )
     if workload.trace is not None:
         return traces.open_trace(
             str(trace_file or workload.trace),
@@ -44,6 +63,14 @@ def _unclassified(spec: StudySpec, trace_file: Path | None, seed: int) -> "Repla
         seed=seed,
         replication=0,
     )
+
+
+def _check_alone(workload: WorkloadSpec) -> None:
+    """Raise ValueError if the study says twice what the requests are."""
+    turns = next(key for key in TURNS if getattr(workload, key) is not None)
+    both = [key for key in ("trace", "prompt_tokens", "output_tokens") if getattr(workload, key) is not None]
+    if both:
+        raise ValueError("\n".join(f"{key}: {turns} bring their own; leave one of the two out" for key in both))
 
 
 def shortest(lengths: Mapping[str, Any]) -> int:

@@ -12,7 +12,8 @@ from simcore import __version__
 from simcore.study.document import Document
 from simcore.study.errors import Path, Problem, dotted, nearest, shown
 from simcore.study.load import REPEATED
-from simcore.study.schema import LATER, STAND_IN, Spec, StudySpec
+from simcore.study.schema import LATER, STAND_IN, StudySpec
+from simcore.study.spec import Spec
 
 
 def check_schema(document: Document) -> tuple[StudySpec, frozenset[str], list[Problem]]:
@@ -75,6 +76,8 @@ def explain(detail: Any, known: Sequence[str]) -> str:
             return f"must be {' or '.join(allowed)}, got {got}{hint}"
         case "too_short":
             return f"needs at least {context['min_length']} item{'s' if context['min_length'] > 1 else ''}"
+        case "too_long":
+            return f"takes {context['max_length']} items, got {context['actual_length']}"
         case _ if kind in _MUST_BE:
             return f"must be {_MUST_BE[kind]}, got {got}"
         case _ if kind in _BOUND:
@@ -126,6 +129,9 @@ def keys_at(path: Path) -> Sequence[str]:
     """Return the keys the schema knows at a path that leads to a mapping."""
     here: Any = StudySpec
     for step in path:
+        if isinstance(step, int):
+            here = get_args(here)[0]
+            continue
         spec = _spec_in(here)
         # Below `systems`, the step is the name of a system: it leads to the values of that mapping.
         here = spec.model_fields[str(step)].annotation if spec and step in spec.model_fields else get_args(here)[1]

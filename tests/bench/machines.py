@@ -13,7 +13,7 @@ import traces
 from policies.least_loaded import LeastLoaded
 from policies.round_robin import RoundRobin
 from policies.vllm_v1 import VllmV1
-from simcore.contract import Arrivals, Router
+from simcore.contract import Arrivals, Patience, Router
 from simcore.cost import Roofline, kv_blocks, load_hardware, load_model
 from simcore.simulator import Outcome, Settings, simulate
 from tests.property.reference import Reference, RefInstance, RefRequest, Rules
@@ -31,6 +31,8 @@ class Traffic:
     source: str = "benchmark"
     classes: tuple[str, ...] = ("default",)
     priorities: tuple[int, ...] = (0,)
+    tools: tuple[str, ...] = ()
+    patience: tuple[Patience, ...] = ()
     rate: float = 1.0
 
     def pieces(self) -> Iterator[Arrivals]:

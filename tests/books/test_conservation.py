@@ -47,7 +47,7 @@ class BooksUnderFire(RuleBasedStateMachine):
         lane = self.lane
         if not lane.schedule(self.now):
             return
-        k = max(1, int(lane.horizon() * share))
+        k = max(1, int(lane.horizon(lane.pool.free) * share))
         free = lane.free_after(k - 1)
         self.now += k
         firsts: list[Request] = []
@@ -102,7 +102,7 @@ class BooksUnderFire(RuleBasedStateMachine):
             if not self.lane.schedule(self.now) and not self.lane.waiting:
                 break
             self.now += 1
-            self.lane.settle(self.lane.horizon() if self.lane.running else 1, self.now, None, [])
+            self.lane.settle(self.lane.horizon(self.lane.pool.free) if self.lane.running else 1, self.now, None, [])
         assert self.lane.pool.free == self.lane.pool.total
         assert all(r.generated == r.output for r in self.requests if r not in self.gone)
 

@@ -31,6 +31,24 @@ def test_peaks_are_the_datasheets():
     assert (a10.memory_bytes_per_s, a10.bf16_flops, a10.fp8_flops) == (600e9, 125e12, 0)
 
 
+def test_copies_reach_their_share_of_each_link():
+    h100 = load_hardware("h100")
+    assert h100.nvlink_copy_bytes_per_s == pytest.approx(376e9, rel=1e-3)
+    assert h100.pcie_copy_bytes_per_s == pytest.approx(52.8e9, rel=1e-3)
+    assert h100.network_copy_bytes_per_s == pytest.approx(47e9, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", hardware_names())
+def test_copies_over_nvlink_are_faster_than_over_pcie_and_only_where_there_is_one(name: str):
+    gpu = load_hardware(name)
+    if gpu.link_bytes_per_s > gpu.pcie_bytes_per_s:
+        assert gpu.nvlink_copy_bytes_per_s > gpu.pcie_copy_bytes_per_s
+    else:
+        assert gpu.nvlink_copy_bytes_per_s == 0
+    assert 0 < gpu.network_copy_bytes_per_s < gpu.pcie_bytes_per_s
+    assert 0 < gpu.pcie_latency_s < gpu.copy_launch_s
+
+
 def test_fp8_on_a_gpu_without_fp8_units_multiplies_at_the_bf16_rate():
     a100, h100 = load_hardware("a100-80gb"), load_hardware("h100")
     assert a100.matmul_flops("fp8") == a100.matmul_flops("bf16")
@@ -50,6 +68,8 @@ def test_a_file_of_ones_own_is_read_by_path(tmp_path: Path):
         ("3.35e12", "3350", "memory_bytes_per_s must be bytes per second, 1e9 to 1e15, got 3350"),
         ("3.35e12", "-1", "memory_bytes_per_s must be .* got -1"),
         ("450e9", "fast", "link_bytes_per_s must be a number, got 'fast'"),
+        ("value: 50e9", "value: 50", "network_bytes_per_s must be bytes per second, 1e9 to 1e15, got 50"),
+        ("copy_launch_s:", "launch_s:", "unknown key 'launch_s'.*\n.*copy_launch_s is missing"),
         ("value: 132", "value: 0", "sms must be a count of SMs, 1 to 10000, got 0"),
         ("matmul_share: {value: 0.", "matmul_share: {value: 8.", "matmul_share must be a share of the peak"),
         ("sms: {value: 132,", "sms: {", "sms must be {value: ..., source: ...}"),

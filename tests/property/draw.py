@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from simcore.contract import UNBOUNDED, Arrivals, Shape, to_s
+from simcore.contract import UNBOUNDED, Arrivals, Patience, Shape, to_s
 from simcore.simulator import Outcome, Settings
 from simcore.simulator.simulator import Simulator
 from tests.property.reference import Reference
@@ -27,6 +27,8 @@ class Rows:
     source: str = "drawn"
     classes: tuple[str, ...] = ("default",)
     priorities: tuple[int, ...] = (0,)
+    tools: tuple[str, ...] = ()
+    patience: tuple[Patience, ...] = ()
     request_class: list[int] | None = None
     rate: float = 1.0
 
@@ -175,12 +177,12 @@ def run_simulator(drawn: Drawn, **how: Any) -> dict[str, Any]:
     )
     simulator = Simulator(settings, rows, rows, keep_spans=True)
     outcome = simulator.run()
-    for lane in simulator.lanes:
+    for instance in simulator.instances:
         if not simulator.live:
-            lane.check()
+            instance.check()
     return {
         "tokens": token_times(simulator, rows.kept.get("iterations", [])),
-        "requests": {row[0]: (row[2], row[3], row[5], *row[9:]) for row in rows.kept.get("requests", [])},
+        "requests": {row[0]: (row[2], row[3], row[5], row[9], row[10]) for row in rows.kept.get("requests", [])},
         "decisions": rows.kept.get("decisions", []),
         "samples": rows.kept.get("samples", []),
         "readings": readings,
@@ -193,8 +195,10 @@ def token_times(simulator: Simulator, iterations: list[tuple[Any, ...]]) -> dict
     """Expand steps and spans into the time of every token of every request that finished."""
     ends: list[list[int]] = [[0] for _ in simulator.lanes]
     for row in iterations:
-        instance, _, _, started, k, first, increment = row[:7]
-        ends[instance].extend(started + j * first + increment * (j * (j - 1) // 2) for j in range(1, k + 1))
+        instance, lane, _, started, k, first, increment = row[:7]
+        ends[instance * simulator.lanes_each + lane].extend(
+            started + j * first + increment * (j * (j - 1) // 2) for j in range(1, k + 1)
+        )
     return {
         request.id: [ends[lane][i] for lane, first, last in request.spans or () for i in range(first, last + 1)]
         for request in simulator.ended_requests

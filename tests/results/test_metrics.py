@@ -113,14 +113,15 @@ def test_summary_equals_an_independent_recomputation_from_the_requests_file(tmp_
         assert {key: run["metrics"][key] for key in expected} == pytest.approx(expected, rel=1e-9)
 
 
-# request, class, instance, state, arrival, scheduled, first token, finished, prompt, output, preemptions
+# request, class, instance, state, arrival, scheduled, first token, finished, prompt, output, preemptions,
+# cached tokens, program, turn
 MS = 10**9
-ONE_TOKEN = (0, 0, 0, 0, 0, 0, 100 * MS, 100 * MS, 10, 1, 0)
-TWO_TOKENS = (1, 0, 0, 0, 0, 0, 100 * MS, 150 * MS, 10, 2, 0)
-SLOW = (2, 0, 0, 0, 0, 0, 101 * MS, 151 * MS, 10, 2, 0)
-REJECTED = (3, 0, -1, 1, 0, -1, -1, -1, 10, 0, 0)
-CANCELLED = (4, 0, 0, 2, 0, 0, 100 * MS, 120 * MS, 10, 2, 0)
-UNFINISHED = (5, 0, 0, 3, 0, 0, 100 * MS, -1, 10, 2, 0)
+ONE_TOKEN = (0, 0, 0, 0, 0, 0, 100 * MS, 100 * MS, 10, 1, 0, 0, -1, 0)
+TWO_TOKENS = (1, 0, 0, 0, 0, 0, 100 * MS, 150 * MS, 10, 2, 0, 0, -1, 0)
+SLOW = (2, 0, 0, 0, 0, 0, 101 * MS, 151 * MS, 10, 2, 0, 0, -1, 0)
+REJECTED = (3, 0, -1, 1, 0, -1, -1, -1, 10, 0, 0, 0, -1, 0)
+CANCELLED = (4, 0, 0, 2, 0, 0, 100 * MS, 120 * MS, 10, 2, 0, 0, -1, 0)
+UNFINISHED = (5, 0, 0, 3, 0, 0, 100 * MS, -1, 10, 2, 0, 0, -1, 0)
 
 
 def finished(directory: Path, rows: list[tuple[int, ...]], slo: dict[str, float], **kwargs: float) -> dict[str, float]:
@@ -194,7 +195,10 @@ def test_warm_up_leaves_early_requests_and_their_gaps_out(tmp_path: Path) -> Non
 
 def test_requests_of_the_warm_up_are_in_the_system_when_the_state_is_judged(tmp_path: Path) -> None:
     # One request a second, each stays 100 s: full after 100 s, and the window of the last 200 s sees a full system.
-    rows = [(i, 0, 0, 0, *[i * 1000 * MS] * 2, (i + 1) * 1000 * MS, (i + 100) * 1000 * MS, 1, 2, 0) for i in range(300)]
+    rows = [
+        (i, 0, 0, 0, *[i * 1000 * MS] * 2, (i + 1) * 1000 * MS, (i + 100) * 1000 * MS, 1, 2, 0, 0, -1, 0)
+        for i in range(300)
+    ]
     toy = Toy(requests=rows)
     write_toy(tmp_path, toy)
     assert finish_cell(tmp_path, outcome=toy.outcome(), slo={}, warm_up_s=100.0, meta={})["state"] == "STABLE"
@@ -202,7 +206,7 @@ def test_requests_of_the_warm_up_are_in_the_system_when_the_state_is_judged(tmp_
 
 def test_warm_up_in_seconds_drops_what_arrived_before(tmp_path: Path) -> None:
     early = TWO_TOKENS
-    late = (2, 0, 0, 0, 1000 * MS, 1000 * MS, 1100 * MS, 1200 * MS, 10, 2, 0)
+    late = (2, 0, 0, 0, 1000 * MS, 1000 * MS, 1100 * MS, 1200 * MS, 10, 2, 0, 0, -1, 0)
     metrics = finished(tmp_path, [early, late], {}, warm_up_s=1.0)
     assert metrics["arrived"] == 1
     assert metrics["duration"] == 0.2

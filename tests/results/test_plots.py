@@ -57,6 +57,11 @@ def test_a_sweep_of_something_else_is_drawn_as_bars(cells: list[CellResult], tmp
     assert [path.name for path in draw(tmp_path, other)] == NAMES
 
 
+def test_limits_of_classes_are_drawn_in_words(cells: list[CellResult], tmp_path: Path) -> None:
+    classes = {"classes": {"interactive": {**SLO, "ttft_ms": 50.0}}}
+    assert [path.name for path in draw(tmp_path, cells, replace(FACTS, slo={**SLO, **classes}))] == NAMES
+
+
 def test_what_has_no_data_is_left_out(cells: list[CellResult], tmp_path: Path) -> None:
     without_slo = replace(FACTS, slo={})
     bare = toy_run(rate=20.0, requests=30)

@@ -6,7 +6,9 @@ from typing import Any
 from rich.console import Console
 
 from simcore.results.breaking import breaking_points
-from simcore.results.table import print_summary, verdicts, vllm_block
+from simcore.results.table import print_summary
+from simcore.results.vllm import vllm_block
+from simcore.results.wording import verdicts
 
 
 def run(system: str, seed: int, rate: float, attained: float, state: str = "STABLE") -> dict[str, Any]:
@@ -20,6 +22,7 @@ def run(system: str, seed: int, rate: float, attained: float, state: str = "STAB
         "arrived": 50,
         "rejected": 0,
         "cancelled": 0,
+        "lost_requests": 0,
         "unfinished": 0,
     }
     return {"system": system, "point": {"workload.rate": rate}, "seed": seed, "state": state, "metrics": metrics}

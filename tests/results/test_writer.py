@@ -14,7 +14,7 @@ from tests.results.toy import toy_run, write_toy
 
 
 def row(request: int) -> tuple[int, ...]:
-    return (request, request % 2, 0, 0, request, request, request + 1, request + 2, 1, 1, 0)
+    return (request, request % 2, 0, 0, request, request, request + 1, request + 2, 1, 1, 0, 0, -1, 0)
 
 
 def test_rows_in_pieces_of_any_size_make_full_row_groups(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_an_attempt_that_broke_off_is_written_over(tmp_path: Path) -> None:
     for requests in (3, 2):
         with CellWriter(tmp_path, classes=("chat", "code")) as sink:
             sink.requests([row(request) for request in range(requests)])
-    cell = finish_cell(tmp_path, outcome=Outcome(arrived=2, finished=2), slo={}, meta={})
+    cell = finish_cell(tmp_path, outcome=Outcome(arrived=2, finished=2), slo={}, classes=("chat", "code"), meta={})
     assert cell["metrics"]["completed"] == 2
 
 

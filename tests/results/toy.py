@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from simcore.contract import PS_PER_MS, PS_PER_S
-from simcore.results import CellResult, CellWriter, finish_cell
+from simcore.results import STATES, CellResult, CellWriter, finish_cell
 from simcore.simulator.settings import Outcome
 
 Row = tuple[int, ...]
@@ -24,10 +24,8 @@ class Toy:
 
     def outcome(self) -> Outcome:
         states = [row[3] for row in self.requests]
-        finished, rejected, cancelled, unfinished = (states.count(code) for code in range(4))
-        return Outcome(
-            arrived=len(states), finished=finished, rejected=rejected, cancelled=cancelled, unfinished=unfinished
-        )
+        counts = {str(name): states.count(code) for code, name in enumerate(STATES)}
+        return Outcome(arrived=len(states), counters={}, **counts)
 
 
 def toy_run(*, rate: float, requests: int, seed: int = 0, slots: int = 8, slow: float = 1.0) -> Toy:
@@ -52,7 +50,9 @@ def toy_run(*, rate: float, requests: int, seed: int = 0, slots: int = 8, slow: 
             now = max(now, arrival[upcoming])
         while upcoming < requests and arrival[upcoming] <= now:
             if upcoming % 40 == 39:
-                toy.requests.append((upcoming, 0, -1, 1, arrival[upcoming], -1, -1, -1, prompt[upcoming], 0, 0))
+                toy.requests.append(
+                    (upcoming, 0, -1, 1, arrival[upcoming], -1, -1, -1, prompt[upcoming], 0, 0, 0, -1, 0)
+                )
             else:
                 waiting.append(upcoming)
             upcoming += 1
@@ -81,7 +81,7 @@ def toy_run(*, rate: float, requests: int, seed: int = 0, slots: int = 8, slow: 
         for r in [r for r in running if len(toy.tokens[r]) == output[r]]:
             running.remove(r)
             dates = (arrival[r], scheduled[r], toy.tokens[r][0], end)
-            toy.requests.append((r, 0, 0, 0, *dates, prompt[r], output[r], int(r in preempted)))
+            toy.requests.append((r, 0, 0, 0, *dates, prompt[r], output[r], int(r in preempted), 0, -1, 0))
         now = end
     return toy
 

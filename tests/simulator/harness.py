@@ -64,7 +64,10 @@ def run(arrivals: list[tuple[int, int, int]], **settings: Any) -> dict[str, Any]
     simulator = Simulator(Settings(**(defaults | settings)), rows, rows, keep_spans=True)
     outcome = simulator.run()
     names = ("id", "class", "instance", "state", "arrival", "scheduled", "first", "finished", "prompt", "output")
-    by_id = {row[0]: dict(zip((*names, "preemptions"), row, strict=True)) for row in rows.kept.get("requests", [])}
+    by_id = {
+        row[0]: dict(zip((*names, "preemptions", "cached", "program", "turn"), row, strict=True))
+        for row in rows.kept.get("requests", [])
+    }
     return {
         "simulator": simulator,
         "outcome": outcome,

@@ -261,6 +261,6 @@ def test_the_priority_scheduler_starts_urgent_requests_first():
 def test_the_priority_scheduler_takes_the_least_urgent_out_when_kv_runs_out():
     rows = Rows([(0, 16, 100)] * 3, classes=("batch", "interactive"), priorities=(1, 0), request_class=[1, 0, 1])
     simulate(Settings(1, 14, Flat(STEP, 0, 0, 0), RoundRobin, Priority), rows, rows)
-    preemptions = {row[0]: row[-1] for row in rows.kept["requests"]}
+    preemptions = {row[0]: row[10] for row in rows.kept["requests"]}
     assert preemptions[0] == 0
     assert preemptions[1] > 0

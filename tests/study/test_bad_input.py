@@ -5,18 +5,10 @@ from pathlib import Path
 import pytest
 
 from simcore.study.errors import StudyError
-from simcore.study.load import parse, read
-from simcore.study.plan import Options, plan
+from simcore.study.load import read
+from simcore.study.registry import policy_names
 from tests.study.tiny import TINY, write_study
-
-
-def problems(text: str, folder: Path = Path()) -> list[str]:
-    """Return the lines a user sees, or [] for a study that can run."""
-    try:
-        plan(parse(text, "tiny.yaml", folder), Options())
-    except StudyError as error:
-        return str(error).splitlines()
-    return []
+from tests.study.tiny import problems_of as problems
 
 
 def changed(old: str, new: str) -> str:
@@ -32,10 +24,10 @@ def test_the_tiny_study_has_no_problems():
     ("old", "new", "line"),
     [
         # typos
-        ("ttft_ms", "tfft_ms", "12:7: slo.tfft_ms: unknown key; have ttft_ms, tpot_ms, e2el_ms, attainment"
-         " (did you mean 'ttft_ms'?)"),
+        ("ttft_ms", "tfft_ms", "12:7: slo.tfft_ms: unknown key; have ttft_ms, tpot_ms, e2el_ms, attainment, "
+         "classes (did you mean 'ttft_ms'?)"),
         ("instances", "instance", "5:11: cluster.instance: unknown key; have instances, tp, kv_blocks, block_tokens, "
-         "memory_utilization, report (did you mean 'instances'?)"),
+         "memory_utilization, report, roles, topology, host_memory_gib, boot_s (did you mean 'instances'?)"),
         ("router: round_robin", "ruoter: round_robin", "14:17: systems.round_robin.ruoter: unknown key; "
          "have router, scheduler, mechanism (did you mean 'router'?)"),
         ("choices", "choises", "15:40: systems.two.router.choises: unknown key; have policy, choices "
@@ -52,7 +44,7 @@ def test_the_tiny_study_has_no_problems():
         ("h100", "h1000", "4:1: hardware: unknown hardware 'h1000'; have a10, a100-40gb, a100-80gb, b200, h100, h200, "
          "l40s, rtx-pro-6000 (did you mean 'h100'?)"),
         ("power_of_two", "power_of_tow", "15:18: systems.two.router.policy: unknown router 'power_of_tow'; "
-         "have least_loaded, power_of_two, round_robin (did you mean 'power_of_two'?)"),
+         f"have {', '.join(policy_names('router'))} (did you mean 'power_of_two'?)"),
         ("power_of_two", "vllm_v1", "15:18: systems.two.router.policy: vllm_v1 has no router; VllmV1 is a scheduler"),
         # wrong types
         ("rate: 20", "rate: fast", "10:3: workload.rate: must be a number, got 'fast'"),
@@ -89,17 +81,21 @@ def test_the_tiny_study_has_no_problems():
          "the first token after them need 562501 KV blocks of 16 tokens, and an instance has 28302"),
         ("router: round_robin", "scheduler: {max_num_seqs: 4000}", "14:17: systems.round_robin.scheduler: "
          "max_num_batched_tokens must be >= max_num_seqs (4000), got 2048"),
+        ("requests: 30\n", "requests: 30\n  timeout_s: 0\n  ttft_timeout_s: soon\n",
+         ["12:3: workload.timeout_s: must be > 0, got 0",
+          "13:3: workload.ttft_timeout_s: must be a number, got 'soon'"]),
+        ("requests: 30\n", "requests: 30\n  classes: {fast: {share: 1, timeout_s: -1}}\n",
+         "12:30: workload.classes.fast.timeout_s: must be a number > 0 and at most 4e+06, got -1"),
+        ("requests: 30\n", "requests: 30\n  sessions: 5\n",
+         "12:3: workload.sessions: must be a mapping of keys, got 5"),
         # missing
         ("hardware: h100\n", "", "1:1: hardware: is missing"),
         ("  requests: 30\n", "", "6:1: workload.requests: is missing"),
         ("  rate: 20\n", "", "6:1: workload.rate: must be a number > 0, got nothing"),
         # of a later version
-        ("instances: 2", "roles: {prefill: 1}", "5:11: cluster.roles: simcore 0.1.0 does not run `roles` yet"),
-        ("instances: 2", "report: {period: 2}",
-         "5:11: cluster.report: simcore 0.1.0 does not run `report: period` yet"),
         ("question: does it run?", "claims: []", "2:1: claims: simcore 0.1.0 does not run `claims` yet"),
-        ("question: does it run?", "mechanism: {preemption: swap}",
-         "2:13: mechanism.preemption: simcore 0.1.0 does not run `preemption: swap` yet"),
+        ("question: does it run?", "mechanism: {swap: adaptive}",
+         "2:13: mechanism.swap: simcore 0.1.0 does not run `swap: adaptive` yet"),
         ("router: round_robin", "mechanism: {migration: two_stage}",
          "14:29: systems.round_robin.mechanism.migration: simcore 0.1.0 does not run `migration` yet"),
         # what is wrong between two keys
@@ -126,10 +122,11 @@ def test_a_mistake_is_named_where_it_is_written(old, new, line):
         ("oracle: [output_token]", "16:10: oracle[0]: unknown oracle 'output_token'; have output_tokens"
          " (did you mean 'output_tokens'?)"),
         ("quesion: x", "16:1: quesion: unknown key; have study, question, model, hardware, cluster, workload, slo, "
-         "systems, mechanism, sweep, seeds, oracle, warm_up, sample_s (did you mean 'question'?)"),
+         "systems, mechanism, faults, sweep, seeds, oracle, warm_up, sample_s (did you mean 'question'?)"),
         ("study: again", "16:1: study: key is written twice"),
         ("sweep: {workload.rat: [1, 2]}", "16:9: workload.rat: unknown key; have trace, format, time_unit, arrivals, "
-         "prompt_tokens, output_tokens, rate, requests, classes (did you mean 'rate'?)"),
+         "prompt_tokens, output_tokens, rate, requests, classes, sessions, programs, ttft_timeout_s, timeout_s "
+         "(did you mean 'rate'?)"),
         ("sweep: {workload.rate: [1, -2, x]}", ["16:28: workload.rate: must be > 0, got -2",
                                                 "16:32: workload.rate: must be a number, got 'x'"]),
         ("sweep: {systems.two.router.choices: [1, 0]}",
@@ -185,8 +182,8 @@ def test_a_trace_that_is_not_there_says_how_to_point_to_it(tmp_path):
 def test_a_trace_nobody_knows_lists_the_catalogue():
     text = TINY[: TINY.index("  arrivals")] + "  trace: azure_conv\n" + TINY[TINY.index("slo") :]
     assert problems(text) == [
-        "tiny.yaml:7:3: workload.trace: unknown trace 'azure_conv'; have azure_code_2023, azure_conv_2023, "
-        "mooncake_conversation (did you mean 'azure_conv_2023'?)"
+        "tiny.yaml:7:3: workload.trace: unknown trace 'azure_conv'; have agent_programs, azure_code_2023, "
+        "azure_conv_2023, chat_sessions, mooncake_conversation (did you mean 'azure_conv_2023'?)"
     ]
 
 

@@ -52,7 +52,7 @@ def test_set_leaves_the_study_it_is_called_on_alone():
 def test_a_wrong_override_names_the_option_not_the_file():
     assert problems(study().override("workload.rat=8")) == [
         "--set workload.rat=8: workload.rat: unknown key; have trace, format, time_unit, arrivals, prompt_tokens, "
-        "output_tokens, rate, requests, classes (did you mean 'rate'?)"
+        "output_tokens, rate, requests, classes, sessions, programs, ttft_timeout_s, timeout_s (did you mean 'rate'?)"
     ]
     assert problems(study().override("workload.rate=fast")) == [
         "--set workload.rate=fast: workload.rate: must be a number, got 'fast'"

@@ -46,6 +46,17 @@ def test_whatever_decides_the_result_is_in_the_hash():
         ("question: does it run?", "sample_s: 2"),
         ("question: does it run?", "seeds: [1]"),
         ("question: does it run?", "oracle: [output_tokens]"),
+        ("instances: 2", "roles: [mixed, decode]"),
+        ("instances: 2", "instances: 2, report: {period: 1}"),
+        ("instances: 2", "instances: 2, topology: {pcie_gbs: 1}"),
+        ("instances: 2", "instances: 2, host_memory_gib: 1"),
+        ("instances: 2", "instances: 2, boot_s: 1"),
+        ("requests: 30", "requests: 30\n  timeout_s: 1"),
+        ("tpot_ms: 50", "tpot_ms: 50, classes: {default: {ttft_ms: 1}}"),
+        ("question: does it run?", "mechanism: {prefix_cache: cold}"),
+        ("question: does it run?", "mechanism: {max_waiting: 3}"),
+        ("choices: 2}", "choices: 2}, mechanism: {schedule_ahead: 1}"),
+        ("question: does it run?", "faults: [{instance: 1, at_s: 1}]"),
     ]:
         assert hashes(TINY.replace(old, new))[1] != hashes()[1], f"{old} -> {new}"
     assert hashes(per_iteration=True) != hashes()

@@ -44,6 +44,44 @@ def test_classes_reach_the_scheduler_and_the_rows(tmp_path):
     assert ttft_s["urgent"] < ttft_s["batch"] / 2
 
 
+SESSIONS = """\
+  sessions:
+    turns: {kind: fixed, tokens: 3}
+    first_prompt_tokens: {kind: fixed, tokens: 400}
+    turn_tokens: {kind: fixed, tokens: 20}
+    output_tokens: {kind: fixed, tokens: 4}
+    think_s: {kind: exponential, mean: 1}
+"""
+
+
+def test_sessions_on_a_prefix_cache_find_their_history_and_end_as_programs(tmp_path):
+    lengths = TINY[TINY.index("  prompt_tokens") : TINY.index("  rate")]
+    text = TINY.replace(lengths, SESSIONS).replace("instances: 2", "instances: 1")
+    text = text.replace("{router: round_robin}", "{mechanism: {prefix_cache: cold}}")
+    results = run(tmp_path, text)
+    cached, plain = (run["metrics"] for run in results.data["runs"])
+    # Prompts of 400, 424 and 448 tokens. A turn leaves the KV of all but its last token: 403 and 427 tokens, 25 and 26
+    # full blocks of 16.
+    turns = results.requests("round_robin").groupby("turn")["cached_tokens"].unique()
+    assert [turns[turn].tolist() for turn in range(3)] == [[0], [400], [416]]
+    assert cached["prefix_hit_rate"] == pytest.approx((400 + 416) / (400 + 424 + 448))
+    assert plain["prefix_hit_rate"] is None
+    assert cached["programs_completed"] == plain["programs_completed"] == 10
+    # Three turns of 4 tokens and two pauses of a second in the mean.
+    assert 0.5 < cached["job_completion_time_s_median"] < 5
+
+
+def test_classes_have_their_own_slo_and_their_own_lines(tmp_path):
+    classes = "requests: 30\n  classes: {urgent: {share: 1}, batch: {share: 1}}\n"
+    text = TINY.replace("requests: 30\n", classes).replace(
+        "tpot_ms: 50", "tpot_ms: 50, classes: {urgent: {ttft_ms: 0.1}}"
+    )
+    results = run(tmp_path, text)
+    attained = results.classes.groupby("request_class")["slo_attainment"].max()
+    assert attained.to_dict() == {"batch": 1.0, "urgent": 0.0}
+    assert results.data["slo"]["classes"] == {"urgent": {"ttft_ms": 0.1, "tpot_ms": 50}}
+
+
 def test_frames_are_tidy(tmp_path):
     results = run(tmp_path, TINY + "sweep: {workload.rate: [10, 20]}\nseeds: 2\n")
     assert len(results.summary) == 2 * 2 * 2

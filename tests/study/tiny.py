@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+from simcore.study.api import Study
+from simcore.study.errors import StudyError
+from simcore.study.load import parse
+from simcore.study.plan import Cell
+
 TINY = """\
 study: tiny
 question: does it run?
@@ -71,10 +76,57 @@ class Counts(Router):
         return (Dispatch(fact.request, 0),)
 '''
 
+SPECIAL = '''\
+"""Policies with powers that a cluster must have, for tests."""
+
+from simcore.contract import Actions, Arrived, Batch, ClusterView, Dispatch, LaneView, Prefilled
+from simcore.contract import Router, Scheduler, SplitSMs
+
+
+class HandsOn(Router):
+    """Sends prompts to instance 0 and what it has prefilled to instance 1."""
+
+    def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:
+        return (Dispatch(fact.request, 0),)
+
+    def on_prefilled(self, view: ClusterView, fact: Prefilled) -> Actions:
+        return (Dispatch(fact.request, 1),)
+
+
+class WholeBatch(Scheduler):
+    """Builds empty batches."""
+
+    def batch(self, view: LaneView) -> Batch:
+        return Batch((), ())
+
+
+class Splits(Scheduler):
+    """May ask for other SM shares."""
+
+    emits = Scheduler.emits | {SplitSMs}
+'''
+
 
 def write_study(folder: Path, text: str = TINY) -> Path:
     """Write a study and the policies beside it; return the study's path."""
     (folder / "odd.py").write_text(POLICIES)
+    (folder / "special.py").write_text(SPECIAL)
     path = folder / "tiny.yaml"
     path.write_text(text)
     return path
+
+
+def cells(text: str = TINY, folder: Path | None = None) -> list[Cell]:
+    """Return the cells of a study written beside the policies in `folder`, or anywhere."""
+    if folder is not None:
+        write_study(folder, text)
+    return Study(parse(text, "tiny.yaml", folder or Path())).plan()
+
+
+def problems_of(text: str, folder: Path | None = None) -> list[str]:
+    """Return the lines a user sees, or [] for a study that can run."""
+    try:
+        cells(text, folder)
+    except StudyError as error:
+        return str(error).splitlines()
+    return []

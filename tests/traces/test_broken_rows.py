@@ -74,7 +74,12 @@ def test_a_broken_azure_row_is_placed_by_line_and_column(tmp_path, row, place, m
         (request(0).replace("[0]", "[0.5]"), "2:", "hash_ids: must be a list of whole numbers >= 0"),
         (request(0).replace("[0]", "[true]"), "2:", "hash_ids: must be a list of whole numbers >= 0"),
         (request(0, hash_ids=[-1]), "2:", "hash_ids: must be a list of whole numbers >= 0"),
-        (request(0).replace("[0]", "7"), "2:", "hash_ids: must be a list of whole numbers >= 0, got '7'"),
+        (request(0, hash_ids=[2**63]), "2:", "hash_ids: must be a list of whole numbers >= 0 and below 2^63"),
+        (
+            request(0).replace("[0]", "7"),
+            "2:",
+            "hash_ids: must be a list of whole numbers >= 0 and below 2^63, got '7'",
+        ),
         (request(0) + " x", "2:", "not JSON (Extra data"),
     ],
 )

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.traces.written import ROOT, whole
-from traces import catalogue_names, describe, open_trace
+from traces import catalogue_names, describe, open_trace, prefix_hit_share
 
 
 def test_the_catalogue_holds_the_azure_workloads():
@@ -17,7 +17,8 @@ def test_the_catalogue_holds_the_azure_workloads():
 def test_an_entry_defaults_to_its_traces_size_and_rate_and_cites_it(name):
     workload = open_trace(name)
     assert len(whole(workload)) == workload.requests > 1000
-    assert f"{workload.requests:,} requests at {workload.rate:.2f} req/s" in describe(name)
+    unit = "req" if whole(workload).program is None else name.split("_")[1]
+    assert f"{workload.requests:,} requests at {workload.rate:.2f} {unit}/s" in describe(name)
     assert workload.source.startswith(f"{name}, fitted to github.com/")
     assert "20" in workload.source
 
@@ -29,7 +30,7 @@ def test_rate_and_size_can_be_chosen():
 
 
 def test_an_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match="must be one of azure_code_2023, azure_conv_2023"):
+    with pytest.raises(ValueError, match="must be one of agent_programs, azure_code_2023, azure_conv_2023"):
         describe("azure")
 
 
@@ -45,3 +46,9 @@ def test_importing_traces_and_naming_the_catalogue_loads_nothing_heavy():
     )
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_chat_sessions_share_about_what_their_trace_does():
+    sessions = open_trace("chat_sessions")
+    assert prefix_hit_share(sessions) == pytest.approx(0.358, abs=0.03)
+    assert (whole(sessions).turn > 0).mean() == pytest.approx(0.315, abs=0.01)  # type: ignore[operator, union-attr]

@@ -2,10 +2,11 @@
 
 import random
 
+import numpy as np
 import pytest
 
 from tests.traces.written import SAMPLES
-from traces.formats import FORMATS, BadRow
+from traces.formats import FORMATS, BadRow, Columns
 
 LETTERS = '0123456789.,:-+ eEZT"[]{}\t\u0663nrtau_\n'
 FILES = [
@@ -20,12 +21,23 @@ def sample_lines(name: str) -> list[str]:
         return [line for line in file if not line.startswith("TIMESTAMP")]
 
 
+def assert_same(columns: Columns, others: Columns) -> None:
+    for mine, theirs in zip(arrays_in(columns), arrays_in(others), strict=True):
+        assert mine.tolist() == theirs.tolist()
+
+
+def arrays_in(columns: Columns) -> list[np.ndarray]:
+    head = columns.head
+    of_head = [] if head is None else [head.offsets, head.keys, head.ends]
+    return [columns.second, columns.ps, columns.prompt_tokens, columns.output_tokens, *of_head]
+
+
 @pytest.mark.parametrize(("name", "file", "unit"), FILES)
 def test_a_sound_piece_is_read_as_its_lines_are(name, file, unit):
     lines = sample_lines(file)
-    columns = FORMATS[name].columns(lines, unit)
-    by_line = [FORMATS[name].row(line, unit) for line in lines]
-    assert list(zip(columns.second, columns.ps, columns.prompt_tokens, columns.output_tokens, strict=True)) == by_line
+    format = FORMATS[name]
+    by_line = [format.row(line, unit) for line in lines]
+    assert_same(format.columns(lines, unit), Columns.of(by_line, format.block_tokens))
 
 
 @pytest.mark.parametrize(("name", "file", "unit"), FILES)
@@ -47,10 +59,8 @@ def test_a_piece_is_only_read_at_once_if_each_line_would_be_read_the_same(name, 
             continue
         read += 1
         try:
-            row = FORMATS[name].row(changed[where], unit)
+            by_line = [FORMATS[name].row(line, unit) for line in changed]
         except BadRow as bad:
             pytest.fail(f"read at once, refused alone: {changed[where]!r} {bad.faults}")
-        assert row == tuple(
-            int(column[where]) for column in (columns.second, columns.ps, columns.prompt_tokens, columns.output_tokens)
-        ), changed[where]
+        assert_same(columns, Columns.of(by_line, FORMATS[name].block_tokens))
     assert read > 100

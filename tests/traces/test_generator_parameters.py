@@ -82,10 +82,10 @@ def test_all_mistakes_are_said_at_once():
     found = problems(arrivals={"kind": "gamma", "cv": -1}, prompt_tokens={"kind": "x"}, rate=0, requests=0, seed=-1)
     assert [problem.split(":")[0] for problem in found] == [
         "arrivals.cv",
-        "prompt_tokens.kind",
         "requests",
         "rate",
         "seed",
+        "prompt_tokens.kind",
     ]
 
 

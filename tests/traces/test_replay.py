@@ -45,7 +45,7 @@ def test_the_source_names_the_file_by_its_content(tmp_path):
 
 
 def test_a_long_trace_is_read_again_instead_of_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("traces.survey.KEPT_ROWS", 3)
+    monkeypatch.setattr("traces.survey.KEPT_NUMBERS", 3)
     trace = open_trace(azure(tmp_path, *SECONDS))
     assert isinstance(trace, Replay)
     assert trace.survey.kept is None
@@ -53,7 +53,7 @@ def test_a_long_trace_is_read_again_instead_of_kept(tmp_path, monkeypatch):
 
 
 def test_a_replay_can_be_sent_between_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr("traces.survey.KEPT_ROWS", 3)
+    monkeypatch.setattr("traces.survey.KEPT_NUMBERS", 3)
     sent = pickle.loads(pickle.dumps(open_trace(azure(tmp_path, *SECONDS))))
     assert whole(sent).prompt_tokens.tolist() == [1, 2, 3, 4]
 

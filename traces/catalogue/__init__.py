@@ -1,7 +1,8 @@
 """Catalogue: named workloads fitted to public traces, so that a study needs no file.
 
-One YAML file each, with the keys `description, source, citation, license, requests, rate, arrivals, prompt_tokens,
-output_tokens`; the name is the file's. The tables are derived statistics, not the traces.
+One YAML file each, with the keys `description, source, citation, license, requests, rate, arrivals` and either
+`prompt_tokens, output_tokens` or `sessions` or `programs`; the name is the file's. The tables are derived statistics,
+not the traces.
 """
 
 from functools import cache
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from traces.files import sha256
+from traces.programs import Programs, programs
 from traces.synthetic import Synthetic, synthetic
 
+TURNS = ("sessions", "programs")
 _FOLDER = Path(__file__).parent
 
 
@@ -22,19 +25,22 @@ def catalogue_names() -> list[str]:
 def describe(name: str) -> str:
     """Return one line about a catalogued workload: its size, what it is, licence and citation."""
     entry = _load(name)
+    unit = next((turns for turns in TURNS if turns in entry), "req")
     return (
-        f"{entry['requests']:,} requests at {entry['rate']:.2f} req/s: {entry['description']} "
+        f"{entry['requests']:,} requests at {entry['rate']:.2f} {unit}/s: {entry['description']} "
         f"({entry['citation']}; {entry['license']})"
     )
 
 
-def catalogued(name: str, *, rate: float | None, requests: int | None, seed: int, replication: int) -> Synthetic:
+def catalogued(
+    name: str, *, rate: float | None, requests: int | None, seed: int, replication: int
+) -> Synthetic | Programs:
     """Return a catalogued workload; `rate` and `requests` default to those of the trace it was fitted to."""
     entry = _load(name)
-    return synthetic(
+    make = programs if any(turns in entry for turns in TURNS) else synthetic
+    return make(
+        **{key: entry[key] for key in ("prompt_tokens", "output_tokens", *TURNS) if key in entry},
         arrivals=entry["arrivals"],
-        prompt_tokens=entry["prompt_tokens"],
-        output_tokens=entry["output_tokens"],
         rate=entry["rate"] if rate is None else rate,
         requests=entry["requests"] if requests is None else requests,
         seed=seed,

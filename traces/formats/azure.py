@@ -21,6 +21,7 @@ class Azure:
     layout = f"CSV with the header {','.join(COLUMNS)}"
     time_unit: TimeUnit = "s"
     has_header = True
+    block_tokens: int | None = None
 
     def recognises(self, first_line: str) -> bool:
         known = {name.lower() for name in COLUMNS}
@@ -80,7 +81,7 @@ class Azure:
                 faults.append((_column(line, index), fault))
         if faults:
             raise BadRow(faults)
-        return second, ps, counts[0], counts[1]
+        return Row(second, ps, counts[0], counts[1])
 
 
 def _cells(line: str) -> list[str]:

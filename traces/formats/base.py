@@ -4,13 +4,14 @@ A reader converts a piece of a file in one go (`columns`). Only a piece that doe
 by line (`row`), which finds the place and the reason. So a clean file is read fast and a broken one precisely.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from simcore.contract.traffic import Column
+from simcore.contract.traffic import Column, Heads
+from traces import heads
 from traces.clock import TimeUnit
 
 MAX_TOKENS = 10**9
@@ -24,10 +25,29 @@ class Columns:
     ps: Column
     prompt_tokens: Column
     output_tokens: Column
+    head: Heads | None = None
+
+    @classmethod
+    def of(cls, rows: "Sequence[Row]", block_tokens: int | None) -> "Columns":
+        """Return rows as columns; `block_tokens`: of a hash id, None if the format has none."""
+        table = np.array([row[:4] for row in rows], dtype=np.int64).reshape(-1, 4)
+        second, ps, prompt_tokens, output_tokens = (np.ascontiguousarray(column) for column in table.T)
+        head = None
+        if block_tokens is not None:
+            ids = np.array([each for row in rows for each in row.hash_ids], dtype=np.int64)
+            counts = np.array([len(row.hash_ids) for row in rows], dtype=np.int64)
+            head = heads.of_blocks(ids, counts, prompt_tokens, block_tokens)
+        return cls(second, ps, prompt_tokens, output_tokens, head)
 
 
-Row = tuple[int, int, int, int]
-"""One row of `Columns`."""
+class Row(NamedTuple):
+    """One row of `Columns`."""
+
+    second: int
+    ps: int
+    prompt_tokens: int
+    output_tokens: int
+    hash_ids: Sequence[int] = ()
 
 
 class BadRow(ValueError):
@@ -47,6 +67,8 @@ class Format(Protocol):
     time_unit: TimeUnit
     """The unit of times that are plain numbers."""
     has_header: bool
+    block_tokens: int | None
+    """Tokens of a prompt that one hash id names; None if there are no ids."""
 
     def recognises(self, first_line: str) -> bool:
         """Whether a file that starts with this line is most likely of this format, even if broken."""

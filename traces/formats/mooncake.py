@@ -2,7 +2,7 @@
 
 One object a line: `timestamp` (milliseconds), `input_length`, `output_length` (tokens), `hash_ids`: one id per
 512-token block of the prompt, the last one possibly partial, chained, so that equal leading ids are a shared
-prefix. The ids are checked here and not yet carried further.
+prefix. The ids become the segments of the prompt's head, as they are.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from traces import clock
+from traces import clock, heads
 from traces.clock import TimeUnit
 from traces.formats.base import BadRow, Columns, Row, shown, token_column, token_fault
 
@@ -30,6 +30,7 @@ class Mooncake:
     layout = f"JSON lines with {', '.join(KEYS)}"
     time_unit: TimeUnit = "ms"
     has_header = False
+    block_tokens: int | None = BLOCK_TOKENS
 
     def recognises(self, first_line: str) -> bool:
         return first_line.lstrip().startswith("{") and any(f'"{key}"' in first_line for key in KEYS)
@@ -41,7 +42,8 @@ class Mooncake:
         times: list[int | Decimal] = []
         prompts: list[int] = []
         outputs: list[int] = []
-        blocks: list[int] = []
+        counts: list[int] = []
+        ids: list[int] = []
         for line in lines:
             value, end = _DECODER.raw_decode(line)
             try:
@@ -55,14 +57,21 @@ class Mooncake:
             times.append(time)
             prompts.append(prompt)
             outputs.append(output)
-            blocks.append(len(hash_ids))
+            counts.append(len(hash_ids))
+            ids += hash_ids
         n = len(lines)
         if set(map(type, prompts)) | set(map(type, outputs)) != {int}:
             raise ValueError("a length is not a whole number")
         prompt_tokens = token_column(prompts, n)
-        if (np.array(blocks) != -(-prompt_tokens // BLOCK_TOKENS)).any():
+        blocks = np.array(counts)
+        if (blocks != -(-prompt_tokens // BLOCK_TOKENS)).any():
             raise ValueError("hash_ids of another block size")
-        return Columns(*clock.numbers(times, unit), prompt_tokens, token_column(outputs, n))
+        try:
+            keys = np.array(ids, dtype=np.int64)
+        except OverflowError as error:
+            raise ValueError("a hash id out of range") from error
+        head = heads.of_blocks(keys, blocks, prompt_tokens, BLOCK_TOKENS)
+        return Columns(*clock.numbers(times, unit), prompt_tokens, token_column(outputs, n), head)
 
     def row(self, line: str, unit: TimeUnit) -> Row:
         value = _object(line)
@@ -87,7 +96,7 @@ class Mooncake:
             faults.append((_column(line, "hash_ids"), fault))
         if faults:
             raise BadRow(faults)
-        return second, ps, value["input_length"], value["output_length"]
+        return Row(second, ps, value["input_length"], value["output_length"], value["hash_ids"])
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -122,7 +131,7 @@ def _key_faults(line: str, value: dict[str, Any]) -> list[tuple[int, str]]:
 
 def _hash_fault(hash_ids: object, prompt_tokens: int) -> str | None:
     if not isinstance(hash_ids, list) or not _are_ids(hash_ids):
-        return f"hash_ids: must be a list of whole numbers >= 0, got {shown(_text(hash_ids))}"
+        return f"hash_ids: must be a list of whole numbers >= 0 and below 2^63, got {shown(_text(hash_ids))}"
     blocks = -(-prompt_tokens // BLOCK_TOKENS)
     if len(hash_ids) == blocks:
         return None
@@ -135,7 +144,7 @@ def _hash_fault(hash_ids: object, prompt_tokens: int) -> str | None:
 
 
 def _are_ids(values: list[object]) -> bool:
-    return not values or (set(map(type, values)) == {int} and min(values) >= 0)  # type: ignore[type-var, operator]
+    return not values or (set(map(type, values)) == {int} and min(values) >= 0 and max(values) < 2**63)  # type: ignore[type-var, operator]
 
 
 def _column(line: str, key: str) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from simcore.results.breaking import RATE
 from simcore.results.frames import requests_frame
 from simcore.results.plots.style import GREY, colours, figure, point_words, save
-from simcore.results.table import number
+from simcore.results.wording import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

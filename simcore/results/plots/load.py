@@ -148,5 +148,19 @@ def _draw_bars(summary: Mapping[str, Any], path: Path) -> Path:
         return save(drawn, path)
 
 
-def _slo_words(slo: Mapping[str, float]) -> str:
-    return ", ".join(f"{key.removesuffix('_ms').upper()} ≤ {bound:g} ms" for key, bound in slo.items())
+def _slo_words(slo: Mapping[str, Any]) -> str:
+    """Return an SLO in words, of each class only what is its own.
+
+    >>> _slo_words({"ttft_ms": 500, "tpot_ms": 50, "classes": {"chat": {"ttft_ms": 200, "tpot_ms": 50}}})
+    'TTFT ≤ 500 ms, TPOT ≤ 50 ms; chat: TTFT ≤ 200 ms'
+    """
+    common = {key: bound for key, bound in slo.items() if key != "classes"}
+    words = [_limits(common)] if common else []
+    for name, limits in slo.get("classes", {}).items():
+        own = {key: bound for key, bound in limits.items() if bound != common.get(key)}
+        words += [f"{name}: {_limits(own)}"] if own else []
+    return "; ".join(words)
+
+
+def _limits(limits: Mapping[str, float]) -> str:
+    return ", ".join(f"{key.removesuffix('_ms').upper()} ≤ {bound:g} ms" for key, bound in limits.items())

@@ -1,0 +1,135 @@
+"""KV and SM actions: pins of KV until a date, and new shares of the SMs."""
+
+from collections.abc import Callable
+from functools import partial
+from math import isfinite
+from typing import TYPE_CHECKING, cast
+
+from simcore.books.store import Tail
+from simcore.books.tiered import TieredLane
+from simcore.contract import Done, IllegalAction, PinKV, SplitSMs, Unpin, to_ps
+from simcore.contract import decisions as log
+from simcore.simulator.clock import TIMERS, Alarm
+
+if TYPE_CHECKING:
+    from simcore.simulator.instance import SimInstance
+    from simcore.simulator.simulator import Simulator
+    from simcore.simulator.stepper import SimLane
+    from simcore.simulator.tiered_stepper import SimTieredLane
+
+_PIN_DATES = TIMERS - 0.25
+_SWITCHES = TIMERS - 0.5625
+_SHARES = 1000
+"""A split is logged as prefill x 1000 + decode."""
+
+
+def pin(simulator: "Simulator", lane: "SimLane", action: PinKV) -> None:
+    """Hold the KV of what ended. Raises IllegalAction."""
+    instance = simulator.instances[lane.instance]
+    store = instance.store
+    if store is None or store.cache is None:
+        raise IllegalAction(f"{action}: needs `mechanism: {{prefix_cache: cold}}`")
+    if not isfinite(action.until_s):
+        raise IllegalAction(f"{action}: until_s must be a date")
+    if instance.state == "down":  # since the boundary that the scheduler is told of
+        simulator.done(lane.index, Done(action, ok=False, why="instance down"))
+        return
+    assert isinstance(lane, TieredLane)
+    tail = store.tails.get(action.request)
+    if tail is None and lane.started == simulator.clock.now:
+        tail = lane.ended.get(action.request)
+    if tail is None:
+        rule = "must have ended here at this boundary, or be the last turn of its program that did"
+        raise IllegalAction(f"{action}: {rule}")
+    act(simulator, lane, partial(_hold, simulator, instance, tail, to_ps(action.until_s)))
+
+
+def _hold(simulator: "Simulator", instance: "SimInstance", tail: Tail, until_ps: int) -> None:
+    store, until_ps = instance.store, max(until_ps, simulator.clock.now)
+    assert store is not None
+    made = store.pin(tail.key, tail.content, tail.computed, until_ps)
+    simulator.log(instance.id, log.PINNED, tail.key, made.chain.blocks)
+    look = partial(_look_again, instance, tail.key, until_ps)
+    Alarm(simulator.clock, until_ps - simulator.clock.now, look, _PIN_DATES)
+
+
+def act(simulator: "Simulator", lane: "SimLane", what: Callable[[], None]) -> None:
+    """Do something now if `lane` stands at its boundary, else at its next one; at once if it is idle."""
+    tiered = cast("SimTieredLane", lane)
+    if simulator.acting == lane.index:
+        what()
+        tiered.freed = True
+        tiered.refused = False
+    elif not tiered.works:
+        for beside in simulator.instances[lane.instance].lanes:
+            beside.catch_up()
+            beside.cut()  # fewer blocks may be free than its step counted on
+        what()
+        tiered.later(_nothing)  # it has a boundary at this instant, and so has, after it, the lane beside
+    else:
+        tiered.later(what)
+
+
+def _nothing() -> None:
+    """It has been done."""
+
+
+def _look_again(instance: "SimInstance", key: int, until_ps: int, _: Alarm) -> None:
+    assert instance.store is not None
+    made = instance.store.pins.get(key)
+    if made is not None and made.until_ps == until_ps:
+        for lane in instance.lanes:
+            lane.look_again()
+
+
+def unpin(simulator: "Simulator", lane: "SimLane", action: Unpin) -> None:
+    """Give a pin up at the next boundary. Raises IllegalAction if there is none."""
+    instance = simulator.instances[lane.instance]
+    store = instance.store
+    tail = None if store is None else store.tails.get(action.request)
+    key = -1 - action.request if tail is None else tail.key
+    if store is None or key not in store.pins:
+        raise IllegalAction(f"{action}: nothing is pinned for it on instance {lane.instance}")
+    act(simulator, lane, partial(_let_go, simulator, instance, key))
+
+
+def _let_go(simulator: "Simulator", instance: "SimInstance", key: int) -> None:
+    assert instance.store is not None
+    if not instance.store.unpin(key):
+        return  # its date came first
+    simulator.log(instance.id, log.UNPINNED, key, 0)
+    for lane in instance.lanes:
+        lane.refused = False
+
+
+def split_sms(simulator: "Simulator", action: SplitSMs, who: int) -> None:
+    """Share the SMs of an instance out anew, once the switch is through. Raises IllegalAction."""
+    if not 0 <= action.instance < len(simulator.instances):
+        raise IllegalAction(f"{action}: instance must be 0..{len(simulator.instances) - 1}")
+    instance = simulator.instances[action.instance]
+    if instance.state == "down":
+        raise IllegalAction(f"{action}: instance {instance.id} is down")
+    if instance.split is None:
+        raise IllegalAction(f"{action}: instance {instance.id} has one lane; needs `mechanism: {{sm_split: [p, d]}}`")
+    if who >= 0 and simulator.place_of(who) != instance.id:
+        raise IllegalAction(f"{action}: must be the scheduler's own instance {simulator.place_of(who)}")
+    for name, share in (("prefill_pct", action.prefill_pct), ("decode_pct", action.decode_pct)):
+        if not 1 <= share <= 100:
+            raise IllegalAction(f"{action}: {name} must be 1..100")
+    if instance.splitting is not None:
+        raise IllegalAction(f"{action}: a split of instance {instance.id} is still in flight")
+    instance.splitting = switch = (action, who)
+    delay = to_ps(simulator.settings.mechanisms.sm_switch_s)
+    Alarm(simulator.clock, delay, partial(_in_force, simulator, instance, switch), _SWITCHES)
+
+
+def _in_force(simulator: "Simulator", instance: "SimInstance", switch: tuple[SplitSMs, int], _: Alarm) -> None:
+    if instance.splitting is not switch:
+        return  # the instance went down meanwhile
+    action, who = switch
+    instance.splitting = None
+    instance.split = (action.prefill_pct, action.decode_pct)
+    for lane in instance.lanes:
+        lane.cut()
+    simulator.log(instance.id, log.SPLIT, -1, action.prefill_pct * _SHARES + action.decode_pct)
+    simulator.done(who, Done(action, ok=True))

@@ -1,0 +1,59 @@
+"""Mechanisms of a system: those of the study and its own together, checked against its policies and its cluster."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from simcore.contract import Policy, Router, Scheduler, SplitSMs
+from simcore.study.errors import Path
+from simcore.study.schema_cluster import ClusterSpec, MechanismSpec
+
+if TYPE_CHECKING:
+    from simcore.simulator.settings import Mechanisms
+
+
+def to_mechanisms(spec: MechanismSpec, host_blocks: int) -> "Mechanisms":
+    """Return what the simulator is told; what the study leaves open is the simulator's default."""
+    from simcore.simulator.settings import Mechanisms
+
+    said = {key: value for key, value in spec.said.items() if value != "off"}
+    return Mechanisms(**said, host_blocks=host_blocks)
+
+
+def conflicts(
+    cluster: ClusterSpec, mechanisms: "Mechanisms", router: type[Policy], scheduler: type[Policy], block_bytes: int
+) -> Iterator[tuple[Path, str]]:
+    """Yield what does not go together, as (path below the system, message).
+
+    block_bytes: of a KV block over all GPUs of an instance.
+    """
+    roles = frozenset(cluster.roles)
+    if mechanisms.preemption == "swap" and not mechanisms.host_blocks:
+        rule = f"swap needs cluster.host_memory_gib to hold a KV block of {block_bytes / 2**20:g} MiB or more"
+        yield ("mechanism", "preemption"), f"{rule}, got {cluster.host_memory_gib:g}"
+    if mechanisms.sm_split and roles - {"mixed"}:
+        rule = "two lanes do the work of both roles; cluster.roles must all be mixed"
+        yield ("mechanism", "sm_split"), f"{rule}, got {sorted(roles - {'mixed'})[0]}"
+    if "prefill" in roles and router.on_prefilled is Router.on_prefilled:  # type: ignore[attr-defined]
+        rule = "cluster.roles has prefill instances, so a router must dispatch what they have prefilled"
+        yield ("router",), f"{rule} (`on_prefilled`), and {router.__name__} does not"
+    for role, policy in (("router", router), ("scheduler", scheduler)):
+        if SplitSMs in policy.emits and not mechanisms.sm_split:
+            yield (role,), f"{policy.__name__} emits SplitSMs, which needs mechanism.sm_split"
+    beyond = _beyond_whole_batches(mechanisms, roles)
+    if beyond and scheduler.batch is not Scheduler.batch:  # type: ignore[attr-defined]
+        yield (
+            ("scheduler",),
+            f"{scheduler.__name__} builds whole batches, which do not run with {', '.join(beyond)} yet",
+        )
+
+
+def _beyond_whole_batches(mechanisms: "Mechanisms", roles: frozenset[str]) -> list[str]:
+    """Return what is switched on that a lane of whole batches does not do."""
+    switched_on = {
+        "cluster.roles": bool(roles - {"mixed"}),
+        "mechanism.prefix_cache": mechanisms.prefix_cache,
+        "mechanism.preemption: swap": mechanisms.preemption == "swap",
+        "mechanism.schedule_ahead": mechanisms.schedule_ahead,
+        "mechanism.sm_split": mechanisms.sm_split,
+    }
+    return [key for key, on in switched_on.items() if on]
