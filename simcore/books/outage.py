@@ -26,10 +26,10 @@ def take_all(lane: Lane, boundary_ps: int) -> tuple[list[Request], list[Request]
     for request in list(lane.running):
         lane._stop(request, boundary_ps)
         (finished if request.generated == request.output else lost).append(request)
+    letters = [request for _, request in lane.mail] if isinstance(lane, TieredLane) else []
+    lost += lane.waiting.among(letters)
     while lane.waiting:
-        lost.append(lane.waiting.take())
-    if isinstance(lane, TieredLane):
-        lost += (request for _, request in lane.mail)
+        lane.waiting.take()
     for request in finished:
         request.state = FINISHED
     _forget(lane)

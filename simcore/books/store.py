@@ -103,9 +103,9 @@ class KvStore:
         return pool.blocks_for(tokens) - cached + idle
 
     def hits(self, request: Request) -> int:
-        """Return the tokens a waiting request need not compute: cached full blocks, but never its last one."""
+        """Return the tokens that `request` would not have to compute here: cached full blocks, but never its last."""
         held = request.held
-        if self.cache is None or held is None or held.where != NOWHERE:
+        if self.cache is None or held is None:
             return 0
         size = self.pool.block_tokens
         return self.cache.match(held.content, (request.prompt + request.generated - 1) // size)[0] * size

@@ -85,9 +85,9 @@ class PinKV:
 
 @action
 class Unpin:
-    """Give up a pin before its date."""
+    """Give up a pin before its date; `key` is that of `LaneView.pins`: a program, or -1 - request."""
 
-    request: RequestId
+    key: int
 
 
 @action

@@ -60,7 +60,7 @@ def act(simulator: "Simulator", lane: "SimLane", what: Callable[[], None]) -> No
         what()
         tiered.freed = True
         tiered.refused = False
-    elif not tiered.works:
+    elif not tiered.k:
         for beside in simulator.instances[lane.instance].lanes:
             beside.catch_up()
             beside.cut()  # fewer blocks may be free than its step counted on
@@ -83,14 +83,11 @@ def _look_again(instance: "SimInstance", key: int, until_ps: int, _: Alarm) -> N
 
 
 def unpin(simulator: "Simulator", lane: "SimLane", action: Unpin) -> None:
-    """Give a pin up at the next boundary. Raises IllegalAction if there is none."""
+    """Give a pin up, at once or at the next boundary. Raises IllegalAction if there is none."""
     instance = simulator.instances[lane.instance]
-    store = instance.store
-    tail = None if store is None else store.tails.get(action.request)
-    key = -1 - action.request if tail is None else tail.key
-    if store is None or key not in store.pins:
-        raise IllegalAction(f"{action}: nothing is pinned for it on instance {lane.instance}")
-    act(simulator, lane, partial(_let_go, simulator, instance, key))
+    if instance.store is None or action.key not in instance.store.pins:
+        raise IllegalAction(f"{action}: nothing is pinned with that key on instance {lane.instance}")
+    act(simulator, lane, partial(_let_go, simulator, instance, action.key))
 
 
 def _let_go(simulator: "Simulator", instance: "SimInstance", key: int) -> None:

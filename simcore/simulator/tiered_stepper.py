@@ -64,8 +64,10 @@ class SimTieredLane(SimLane, TieredLane):
         if self.decodes.late and self.k:
             self.post(request, self.it + self.passed() + 1)
             self.cut()
-        else:
-            super().submit(request)
+            return
+        super().submit(request)
+        if self.stalled:
+            self.look_again()
 
     def take_over(self, request: Request) -> None:
         request.lane = self.index
@@ -114,12 +116,15 @@ class SimTieredLane(SimLane, TieredLane):
     def later(self, what: Callable[[], None]) -> None:
         """Do something at the next boundary."""
         self.pending.append((what, 0))  # type: ignore[arg-type]
-        if self.stalled and not self.called:
+        self.look_again()
+
+    def look_again(self) -> None:
+        if not self.stalled:
+            super().look_again()
+        elif not self.called:
             assert self.alarm is not None
             self.called = True
             self.alarm.set(0)
-        else:
-            self.look_again()
 
     # -- a boundary ------------------------------------------------------------------------------------------------
 
@@ -131,7 +136,7 @@ class SimTieredLane(SimLane, TieredLane):
             simulator.position = self.index
         elif self.index > simulator.position:
             simulator.position = self.index
-        other, worked = self.other, self.works
+        other, worked = self.other, self.k > 0
         if other is not None:
             other.catch_up()
         self.freed = False
@@ -160,9 +165,9 @@ class SimTieredLane(SimLane, TieredLane):
                     simulator.done(who, Done(action, ok=False, why=INSTANCE_DOWN))
         self._launch(alarm, now)
         if other is not None:
-            if worked != self.works and simulator.settings.mechanisms.contention == "normalise":
+            if worked != (self.k > 0) and simulator.settings.mechanisms.contention == "normalise":
                 other.cut()
-            if (self.freed or (self.hands_on and not self.works)) and (other.waiting or other.mail):
+            if (self.freed or (self.hands_on and not self.k)) and (other.waiting or other.mail):
                 other.refused = False
                 other.look_again()
         if self.alarm is None and self.pending:
@@ -253,7 +258,7 @@ class SimTieredLane(SimLane, TieredLane):
             simulator.reindex(self)
         simulator.acting = -1  # what is asked for from here on waits for the next boundary
         self._report_changes()
-        if not formed and self.late_firsts:
+        if self.late_firsts and not self.k:  # nothing is under way
             simulator.ended(self, self._told_late(), [], now)
 
     def _told_late(self) -> list[Request]:
@@ -317,7 +322,7 @@ class SimTieredLane(SimLane, TieredLane):
     def _share(self, split: tuple[int, int]) -> int:
         own, total = split[self.number], sum(split)
         assert self.other is not None
-        if total <= 100 or not self.other.works or self.simulator.settings.mechanisms.contention == "none":
+        if total <= 100 or not self.other.k or self.simulator.settings.mechanisms.contention == "none":
             return own
         return max(1, own * 100 // total)
 
@@ -331,7 +336,8 @@ class SimTieredLane(SimLane, TieredLane):
                 simulator.log(self.instance, kind, request.client.program, detail)
                 continue
             if kind in (log.PREEMPTED, log.SWAPPED):
-                self.freed = True
+                if kind == log.PREEMPTED or self.sync:
+                    self.freed = True
                 simulator.tell_preempted(self, request, "drop" if kind == log.PREEMPTED else "swap", detail)
                 if request.lane != self.index and self.other is not None:
                     self.other.look_again()

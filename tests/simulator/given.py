@@ -8,7 +8,7 @@ import numpy as np
 
 from policies.round_robin import RoundRobin
 from policies.vllm_v1 import VllmV1
-from simcore.contract import Arrivals, Heads, Patience
+from simcore.contract import Arrivals, Heads, Patience, Scheduler
 from simcore.contract import decisions as log
 from simcore.simulator import Settings
 from simcore.simulator.settings import Mechanisms
@@ -20,7 +20,8 @@ from tests.simulator.harness import MS
 KB = 1000
 """Bytes of a block in these runs: over a link of `SLOW`, it takes a millisecond."""
 SLOW = 10**6
-
+EVERY = [10.0 * i for i in range(1, 41)]
+"""The tokens of a request that is never disturbed, ms."""
 
 STATES = ("finished", "rejected", "cancelled", "unfinished", "failed")
 
@@ -134,6 +135,11 @@ def slow(instances: int = 1, **how: Any) -> dict[str, Any]:
     """Return settings under which a block takes a millisecond over any link."""
     links = {"nvlink_bytes_per_s": SLOW, "pcie_bytes_per_s": SLOW, "network_bytes_per_s": SLOW}
     return {"topology": Topology(instances=instances, **(links | how)), "block_bytes": KB}
+
+
+def limited(kind: Callable[..., Scheduler] = VllmV1, **limits: int) -> dict[str, Any]:
+    """Return settings under which schedulers are of this kind, with these limits."""
+    return {"make_scheduler": lambda: kind(**limits)}
 
 
 def both(

@@ -1,4 +1,7 @@
-"""Faults: what is lost with an instance and what becomes of it; slow links; stragglers. Every iteration takes 10 ms."""
+"""Faults: what is lost with an instance, what becomes of it, and how the instance comes back.
+
+Every iteration takes 10 ms.
+"""
 
 from functools import partial
 from typing import Any
@@ -6,62 +9,25 @@ from typing import Any
 import pytest
 
 from policies.prefill_first import PrefillFirst
-from policies.vllm_v1 import VllmV1
 from simcore.contract import (
     Abort,
     Arrived,
     Cancelled,
-    Dispatch,
     Done,
     Drain,
     Finished,
     FirstToken,
     InstanceDown,
     InstanceUp,
-    PinKV,
     Preempt,
-    Prefilled,
     SplitSMs,
     Terminate,
 )
 from simcore.contract import decisions as log
-from simcore.simulator import Fault, Mechanisms, Topology
-from tests.property.draw import Flat
-from tests.simulator.harness import at, run, scheduler
+from simcore.simulator import Fault, Mechanisms
+from tests.simulator.failing import HAND_ON, LOST_AT_35, to_first_up
+from tests.simulator.harness import MS, at, run, scheduler
 from tests.simulator.watcher import Turns, Watcher, first_up, run_both
-
-MS = 10**9
-LOST_AT_35 = (Fault("instance", 0, 0.035),)
-
-TWO_NODES = Topology(
-    instances=2,
-    tp=1,
-    gpus_per_node=1,
-    gpus_per_pcie_switch=1,
-    nvlink_bytes_per_s=0,
-    pcie_bytes_per_s=1000,
-    network_bytes_per_s=1000,
-    nvlink_latency_ps=0,
-    pcie_latency_ps=0,
-    network_latency_ps=0,
-    launch_ps=0,
-)
-"""A copy of 50 bytes takes 50 ms."""
-HAND_ON: dict[str, Any] = {"instances": 2, "roles": ("prefill", "decode"), "topology": TWO_NODES, "block_bytes": 50}
-
-
-def to_first_up():
-    return Watcher(first_up)
-
-
-def handing_on(to=1, **more):
-    """Prefill on 0, go on elsewhere; what is lost goes to the last instance that is up."""
-
-    def hand(view, request):
-        return to if view.instances[to].state == "up" else None
-
-    return lambda: Watcher(lambda view, request: 0 if view.instances[0].state == "up" else None, hand, **more)
-
 
 # -- what is lost -----------------------------------------------------------------------------------------------------
 
@@ -299,144 +265,6 @@ def test_samples_go_on_while_an_instance_boots():
         *[(0, 0), (20, 1), (40, 0), (60, 0), (80, 0)],
         *[(100, 1), (120, 1)],
     ]
-
-
-# -- KV elsewhere -----------------------------------------------------------------------------------------------------
-
-
-def test_if_the_source_fails_during_the_copy_the_prompt_is_computed_where_it_waits():
-    ran = run_both([(0, 8, 3)], handing_on(), faults=LOST_AT_35, **HAND_ON)
-    # Prefilled at 10 ms, copied until 60 ms; its source fails at 35 ms.
-    assert ran.tokens[0] == [10, 45, 55]
-    assert ran.facts(Arrived) == []
-    assert ran.kinds(log.ADMITTED) == [(0, 0, 0, 8), (35, 1, 0, 9)]
-
-
-def test_if_the_source_fails_before_the_copy_what_waits_is_computed_where_it_waits():
-    # Instance 1 has no room for 17 tokens until its first request has ended, at 80 ms.
-    ran = run_both(
-        [(0, 16, 3), (0, 16, 3)],
-        handing_on(),
-        faults=(Fault("instance", 0, 0.065),),
-        make_scheduler=lambda: VllmV1(max_num_seqs=1, max_num_batched_tokens=32),
-        **HAND_ON | {"kv_blocks": 2, "block_bytes": 50},
-    )
-    assert ran.tokens == {0: [10, 70, 80], 1: [20, 90, 100]}
-    assert ran.kinds(log.ADMITTED)[-1] == (80, 1, 1, 17)
-
-
-def test_if_the_source_fails_after_the_copy_nothing_is_lost():
-    ran = run_both([(0, 8, 3)], handing_on(), faults=(Fault("instance", 0, 0.061),), **HAND_ON)
-    assert ran.tokens[0] == [10, 70, 80]
-
-
-def test_if_the_destination_fails_its_requests_arrive_again_and_the_source_gives_their_blocks_back():
-    script = {50: (Dispatch(0, 0),)}
-    make = partial(Watcher, lambda view, request: None if view.now_s else 0, lambda view, request: 1, script=script)
-    ran = run_both([(0, 8, 3)], make, faults=(Fault("instance", 1, 0.035, 0.015),), **HAND_ON)
-    # Computed again on 0 from 50 ms, copied from 60 to 110 ms.
-    assert ran.facts(InstanceDown, Arrived, Prefilled) == [
-        (10, Prefilled(0, 0)),
-        (35, InstanceDown(1, "failed")),
-        (35, Arrived(0)),
-        (60, Prefilled(0, 0)),
-    ]
-    assert ran.tokens[0] == [10, 60, 120]
-
-
-def test_what_was_prefilled_and_waits_for_a_dispatch_is_lost_with_its_instance():
-    ran = run_both([(0, 8, 3)], to_first_up, faults=LOST_AT_35, **HAND_ON)
-    assert ran.facts(InstanceDown, Arrived) == [(35, InstanceDown(0, "failed")), (35, Arrived(0))]
-    assert ran.outcome.unfinished == 1
-
-
-@pytest.mark.parametrize("way", ["sync", "async"])
-def test_copies_on_the_host_are_gone_with_the_instance(way):
-    # Both run until KV is short at 40 ms; the newer one goes to the host, and is lost there.
-    ran = run_both(
-        [(0, 4, 9), (0, 4, 9)],
-        lambda: Watcher(lambda view, request: None if view.now_s else 0, script={70: (Abort(0), Abort(1))}),
-        kv_blocks=14,
-        block_tokens=1,
-        faults=(Fault("instance", 0, 0.055, 0.005),),
-        mechanisms=Mechanisms(preemption="swap", swap=way, host_blocks=14),
-    )
-    assert ran.outcome.counters["swap_outs"] == 1
-    assert [row[3] for row in ran.kinds(log.LOST)] == [5, 4]
-    store = ran.simulator.instances[0].store
-    assert store is not None
-    assert store.host_free == 14
-
-
-def test_pins_and_cache_are_gone_with_the_instance():
-    local = scheduler(on_finished=lambda s, v, f: (PinKV(f.request, 10.0),))
-    turns = {"program": [0, 0], "turn": [0, 1], "gap_ps": [0, 40 * MS]}
-    settings = {"make_scheduler": local, "mechanisms": Mechanisms(prefix_cache="cold")}
-    rows = [(0, 64, 2), (0, 96, 2)]
-    hits = {}
-    for name, faults in (("whole", ()), ("failed", (Fault("instance", 0, 0.035, 0.005),))):
-        ran = run_both(Turns(rows, columns=turns), to_first_up, faults=faults, **settings)
-        hits[name] = ran.outcome.counters["prefix_hit_tokens"]
-        assert ran.outcome.finished == 2
-    assert hits == {"whole": 64, "failed": 0}
-
-
-# -- links ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_link_keeps_a_part_of_its_bandwidth_for_a_while():
-    ran = run_both([(0, 8, 3)], handing_on(), faults=(Fault("link", "pcie_out:0", 0.02, 0.02, 0.5),), **HAND_ON)
-    # 10 bytes by 20 ms, 10 more by 40 ms, and the other 30 by 70 ms.
-    assert ran.tokens[0] == [10, 80, 90]
-
-
-def test_copies_stand_still_while_a_link_is_down():
-    ran = run_both([(0, 8, 3)], handing_on(), faults=(Fault("link", "pcie_out:0", 0.02, 0.02, 0.0),), **HAND_ON)
-    assert ran.tokens[0] == [10, 90, 100]
-
-
-def test_a_link_that_stays_down_ends_the_run_with_what_waits_for_it():
-    ran = run_both(
-        [(0, 8, 3)],
-        handing_on(),
-        faults=(Fault("link", "pcie_out:0", 0.02),),
-        report_s=0.1,
-        sample_s=0.1,
-        **HAND_ON,
-    )
-    assert (ran.outcome.unfinished, len(ran.samples)) == (1, 4)
-
-
-def test_of_two_faults_of_a_link_the_worse_one_counts():
-    faults = (Fault("link", "pcie_out:0", 0.02, 0.04, 0.5), Fault("link", "pcie_out:0", 0.03, 0.02, 0.0))
-    ran = run_both([(0, 8, 3)], handing_on(), faults=faults, **HAND_ON)
-    # 10 bytes by 20 ms, 5 by 30, none by 50, 5 by 60, and 30 by 90 ms.
-    assert ran.tokens[0] == [10, 100, 110]
-
-
-# -- stragglers -------------------------------------------------------------------------------------------------------
-
-
-def test_a_straggler_s_iterations_that_start_meanwhile_take_longer():
-    ran = run_both([(0, 8, 8)], to_first_up, faults=(Fault("straggler", 0, 0.025, 0.04, 2.5),))
-    # At 25 ms an iteration is under way; those that start at 30 and 55 ms take 25 ms each.
-    assert ran.tokens[0] == [10, 20, 30, 55, 80, 90, 100, 110]
-
-
-def test_an_iteration_that_starts_when_the_fault_does_is_slow_and_one_when_it_ends_is_not():
-    ran = run_both([(0, 8, 5)], to_first_up, faults=(Fault("straggler", 0, 0.02, 0.06, 3.0),))
-    assert ran.tokens[0] == [10, 20, 50, 80, 90]
-
-
-def test_of_two_faults_of_a_straggler_the_worse_one_counts():
-    faults = (Fault("straggler", 0, 0.0, 0.06, 2.0), Fault("straggler", 0, 0.02, 0.02, 3.0))
-    ran = run_both([(0, 8, 5)], to_first_up, faults=faults)
-    assert ran.tokens[0] == [20, 50, 70, 80, 90]
-
-
-def test_durations_of_a_straggler_are_rounded_down_to_a_picosecond():
-    ran = run_both([(0, 8, 2)], to_first_up, cost=Flat(7, 0, 0, 0), faults=(Fault("straggler", 0, 0.0, None, 1.5),))
-    assert ran.tokens[0] == [10 / MS, 20 / MS]
 
 
 # -- the order of an instant, and what is wrong -----------------------------------------------------------------------

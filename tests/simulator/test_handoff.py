@@ -64,7 +64,7 @@ def test_what_is_left_alone_on_the_link_speeds_up():
 
 
 def test_two_destinations_share_the_way_out_of_their_source():
-    settings = {"instances": 3, "roles": ("prefill", "decode", "decode")}
+    settings: dict[str, Any] = {"instances": 3, "roles": ("prefill", "decode", "decode")}
     spread = passing(on_prefilled=lambda self, view, fact: (Dispatch(fact.request, 1 + fact.request),))
     seen = both([Row(0, 16, 2), Row(0, 48, 2)], lambda notes: spread, **settings, **slow(3))
     assert seen.tokens == {0: [10, 22], 1: [10, 24]}
@@ -142,7 +142,7 @@ def test_an_undispatched_request_waits_where_it_was_prefilled():
 
 
 def test_a_mixed_instance_takes_new_and_prefilled_requests():
-    settings = {"instances": 2, "roles": ("prefill", "mixed")}
+    settings: dict[str, Any] = {"instances": 2, "roles": ("prefill", "mixed")}
     origins = passing(on_arrived=lambda self, view, fact: (Dispatch(fact.request, fact.request),))
     seen = both([Row(0, 32, 3), Row(0, 32, 3)], lambda notes: origins, **settings, **slow(2))
     assert seen.tokens == {0: [10, 30, 40], 1: [10, 20, 30]}
@@ -206,7 +206,7 @@ STAGES = {
 @pytest.mark.parametrize("stage", STAGES)
 def test_an_abort_at_any_stage_gives_all_blocks_back(stage, cache):
     date_s, dispatched = STAGES[stage]
-    hold = {} if dispatched else {"on_prefilled": lambda self, view, fact: ()}
+    hold: dict[str, Any] = {} if dispatched else {"on_prefilled": lambda self, view, fact: ()}
     kinds = passing(on_start=at(date_s), on_woke=lambda self, view, fact: (Abort(0),), **hold)
     seen = both([Row(0, 32, 9), Row(300, 16, 1)], lambda notes: kinds, **PD, **slow(2), prefix_cache=cache)
     assert seen.states == {0: "cancelled", 1: "finished"}

@@ -6,7 +6,7 @@ import pytest
 
 from policies.vllm_v1 import VllmV1
 from simcore.contract import IllegalAction, PinKV, Preempt, Unpin
-from tests.simulator.given import Row, both
+from tests.simulator.given import Row, both, limited
 from tests.simulator.harness import at, router, scheduler, to_zero
 
 CHAT = [Row(0, 32, 1, program=0), Row(0, 48, 1, program=0, turn=1, gap=500)]
@@ -143,7 +143,7 @@ def test_a_pin_in_the_middle_of_a_step_holds_what_is_cached_then():
     for date_s, blocks in ((1.145, 2), (1.155, 1)):
         rows = [Row(0, 32, 1, program=0), Row(0, 48, 1, program=0, turn=1, gap=5000), Row(20, 16, 125)]
         local = scheduler(on_start=at(date_s), on_woke=lambda self, view, fact: (PinKV(0, 9.0),))
-        seen = both(rows, lambda notes, local=local: {"make_scheduler": local}, prefix_cache="cold", kv_blocks=10)
+        seen = both(rows, prefix_cache="cold", kv_blocks=10, make_scheduler=local)
         assert [row[4] for row in seen.log if row[1] == "pinned"] == [blocks]
 
 
@@ -193,8 +193,10 @@ def test_nobody_is_told_while_something_runs_or_when_the_scheduler_itself_declin
     assert both([*CHAT, Row(12, 16, 5), BIG], build, **SMALL).notes == [0.062]
 
     def declining(notes):
-        admit = {"admit": lambda self, view, request: "yes" if view.now_s < 0.01 or view.now_s > 0.09 else "no"}
-        return pinning(0.1, on_blocked=lambda self, view, fact: notes.append(view.now_s) or (), **admit)
+        def admit(self, view, request):
+            return "yes" if view.now_s < 0.01 or view.now_s > 0.09 else "no"
+
+        return pinning(0.1, on_blocked=lambda self, view, fact: notes.append(view.now_s) or (), admit=admit)
 
     assert both([*CHAT, Row(15, 16, 1)], declining, **SMALL).notes == []
 
@@ -207,7 +209,7 @@ def test_nobody_is_told_while_something_runs_or_when_the_scheduler_itself_declin
     [
         (PinKV(0, float("inf")), "until_s must be a date"),
         (PinKV(7, 0.1), "must have ended here at this boundary, or be the last turn of its program that did"),
-        (Unpin(0), "nothing is pinned for it on instance 0"),
+        (Unpin(0), "nothing is pinned with that key on instance 0"),
     ],
 )
 def test_pins_are_of_what_ended_here_and_until_a_date(action, rule):
@@ -246,8 +248,7 @@ def test_a_prompt_that_finds_no_room_beside_a_pin_yields_once_and_its_lane_is_to
 
     def build(notes):
         kinds = pinning(0.1, on_blocked=lambda self, view, fact: notes.append(view.now_s) or ())
-        few = {"max_num_batched_tokens": 32, "max_num_seqs": 4, "reserve_full_prompt": False}
-        return {"make_scheduler": lambda: kinds["make_scheduler"](**few)}
+        return limited(kinds["make_scheduler"], max_num_batched_tokens=32, max_num_seqs=4, reserve_full_prompt=False)
 
     seen = both([*CHAT, BIG], build, **SMALL)
     assert seen.notes == [0.025]

@@ -6,11 +6,10 @@ import pytest
 
 from policies.vllm_v1 import VllmV1
 from simcore.contract import Abort, Preempt
-from tests.simulator.given import Row, both, slow
+from tests.simulator.given import EVERY, Row, both, limited, slow
 from tests.simulator.harness import MS, at, noting, router, scheduler, to_zero
 
 AHEAD: dict[str, Any] = {"schedule_ahead": 1}
-EVERY = [10.0 * i for i in range(1, 41)]
 
 
 def telling(notes: list[Any], **hooks: Any) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def test_a_lone_extra_token_may_push_somebody_out():
 
 def test_the_extra_token_counts_in_the_budget():
     """Of 16 tokens, two decodes leave 14, also in the iteration in which the first of them computes for nobody."""
-    few = {"make_scheduler": lambda: VllmV1(max_num_batched_tokens=16, max_num_seqs=4)}
+    few = limited(max_num_batched_tokens=16, max_num_seqs=4)
     seen = both([Row(0, 8, 2), Row(0, 8, 9), Row(5, 40, 1)], **AHEAD, **few)
     assert seen.prefills() == [(8, 0), (8, 0), (14, 0), (15, 14), (11, 29)]
 
@@ -103,7 +102,7 @@ def test_who_arrives_in_the_last_iteration_of_all_starts_as_soon_as_the_lane_is_
 
 def test_arrivals_in_a_run_of_chunks_start_in_their_order():
     """Five chunks of 16 tokens until 50, and the extra token until 60: at 50 both fit in beside it."""
-    few = {"make_scheduler": lambda: VllmV1(max_num_batched_tokens=16, max_num_seqs=4)}
+    few = limited(max_num_batched_tokens=16, max_num_seqs=4)
     seen = both([Row(0, 80, 1), Row(5, 7, 1), Row(45, 7, 1)], **AHEAD, **few)
     assert seen.when("admitted") == [0, 50, 60]
 

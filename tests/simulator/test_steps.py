@@ -4,7 +4,7 @@ from typing import Any
 
 from policies.vllm_v1 import VllmV1
 from simcore.books.lane import Lane
-from simcore.books.pool import KvPool
+from simcore.books.pool import BlockTables, KvPool
 from simcore.books.request import Request
 from tests.property.draw import Flat
 from tests.simulator.harness import STEP, run
@@ -21,7 +21,7 @@ def test_block_ids_are_the_same_however_a_step_is_split():
         for k in split:
             lane.schedule(0)
             lane.settle(k, 1, None, [])
-        assert pool.tables is not None
+        assert isinstance(pool.tables, BlockTables)
         return pool.tables.of
 
     assert tables([12]) == tables([1] * 12) == tables([5, 7])

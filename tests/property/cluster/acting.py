@@ -83,7 +83,7 @@ def start_for_scheduler(lane: Any, actions: tuple[Any, ...]) -> None:
             case PinKV():
                 at_rest(lane, partial(pin, lane, action))
             case Unpin():
-                at_rest(lane, partial(lane.instance.unpin, lane, pin_key(cluster, action.request), 0))
+                at_rest(lane, partial(lane.instance.unpin, lane, action.key, 0))
             case WakeAt():
                 wake_at(cluster, action, lane)
             case WakeAfter():
@@ -134,8 +134,12 @@ def at_rest(lane: Any, do: Any) -> None:
     """Pins change at once where no iteration is under way."""
     if lane.busy:
         lane.ask(do)
-    else:
+    elif lane.standing:
         do()
+    else:
+        lane.freed = False
+        do()
+        lane.gave = lane.freed
         lane.wake()
 
 

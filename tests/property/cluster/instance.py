@@ -169,7 +169,7 @@ class Instance:
         asked = [lose for lane in self.lanes for _, lose in lane.asked]
         for lane in self.lanes:
             cluster.cancel_event(lane.event)
-            paused = [*lane.paused, *lane.copying, *lane.come]
+            paused = [r for r in (*lane.paused, *lane.copying, *lane.come) if r.id in cluster.live]
             lost += [*lane.running, *lane.waiting, *sorted(paused, key=lambda request: request.id)]
         for copy in [copy for request in cluster.requests for copy in request.copies if copy.touches(self)]:
             self.lose_copy(copy)
@@ -244,5 +244,5 @@ class Instance:
                 cluster.tell_router("on_cancelled", Cancelled(request.id, cluster.given_up.pop(request.id)))
             elif request.state == FAILED:
                 cluster.tell_router("on_cancelled", Cancelled(request.id, "failed"))
-            else:
+            elif request.state == UNROUTED and request.id in cluster.live:
                 cluster.tell_router("on_arrived", Arrived(request.id))

@@ -40,7 +40,7 @@ class Lane(Forming, Leaving):
         self.late: list[PlainRequest] = []
         self.asked: list[tuple[Callable[[], None], Callable[[], None]]] = []
         self.stalled = False
-        self.busy = self.standing = self.refused = self.told_blocked = self.freed = False
+        self.busy = self.standing = self.refused = self.told_blocked = self.freed = self.gave = False
         self.event: Any = None
         self.started = 0
 
@@ -85,7 +85,7 @@ class Lane(Forming, Leaving):
     def boundary(self) -> None:
         instance = self.instance
         self.event = None
-        self.standing, self.freed = True, False
+        self.standing, self.freed, self.gave = True, self.gave, False
         self.starting, self.waits_for = [], []
         self.boundaries += 1
         if any(request.seen_from == self.boundaries for request in self.waiting):

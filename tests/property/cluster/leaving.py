@@ -26,6 +26,10 @@ class Leaving:
         for lane in self.instance.lanes:
             lane.changed()
 
+    def give_filled(self: Any, request: PlainRequest) -> None:
+        self.instance.pool.fill(request, request.computed)
+        self.give(request.held)
+
     def finish(self: Any, request: PlainRequest) -> None:
         self.leave(request)
         self.give(request.held)
@@ -120,6 +124,7 @@ class Leaving:
             if copy.request.id in self.cluster.live:
                 self.come.append(copy.request)
             else:
+                self.instance.pool.fill(copy.request, copy.request.computed)
                 self.give(copy.request.held)
 
     def copy_lost(self: Any, copy: Copy) -> None:
@@ -178,7 +183,7 @@ class Leaving:
                 if request in place:
                     place.remove(request)
             if request not in self.copying:
-                self.ask(partial(self.give, request.held))
-        if not request.copies:  # a copy that is under way runs to its end
+                self.ask(partial(self.give_filled, request))
+        if all(copy.waited for copy in request.copies):  # another copy that is under way runs to its end
             self.instance.free_host(request)
             give_back(request)

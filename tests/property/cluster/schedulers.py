@@ -119,7 +119,7 @@ class Pinning(Plain):
     def on_blocked(self, view: LaneView, fact: Blocked) -> Actions:
         self.readings.append(("blocked", view.now_s, view.lane, fact.request, *view.pins.items()))
         oldest = next((key for key in view.pins if key in self.pinned), None)
-        return () if oldest is None else (Unpin(self.pinned[oldest]),)
+        return () if oldest is None else (Unpin(oldest),)
 
 
 def put_together(*parts: type[Plain]) -> type[Plain]:
