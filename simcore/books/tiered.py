@@ -151,6 +151,7 @@ class TieredLane(Lane):
             self.unwait(request)
             if held.where == HOST and not held.copies:
                 self.store.host_free += held.host_blocks
+                held.host_blocks = 0
         request.state = CANCELLED
         self.refused = False
         self.moved = True
@@ -497,10 +498,10 @@ class TieredLane(Lane):
         self.leaving -= copy.kept.blocks
         store.reserved -= copy.kept.blocks
         store.give_back(*copy.kept)
-        held.copies -= 1
         self.refused = False
         if copy.request.state != SWAPPED:  # it is gone
             store.host_free += held.host_blocks
+            held.host_blocks = 0
 
     def copied_in(self, request: Request) -> None:
         """The KV of a request is here."""

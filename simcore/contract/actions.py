@@ -1,8 +1,8 @@
 """Actions: what a policy asks a backend to start. Imperative, frozen, compared by value.
 
-An action takes effect after the hook that yielded it returns. One that takes time ends in exactly one
-`Done(action, ok, why, kept)`. A backend lists the actions it can start (`starts`), a policy those it may
-yield (`emits`); a mismatch fails when the study is read, never in the middle of a run.
+An action takes effect after the hook that yielded it returns. One that says so ends in exactly one
+`Done(action, ok, why, kept)`; of the others facts tell. A backend lists the actions it can start (`starts`), a policy
+those it may yield (`emits`); a mismatch fails when the study is read, never in the middle of a run.
 """
 
 from collections.abc import Hashable
@@ -51,7 +51,7 @@ class Migrate:
 
 @action
 class Preempt:
-    """Take a running request out of its batch at the next boundary: drop its KV, or swap it to the host."""
+    """Take a running request out at the next boundary: drop its KV, or swap it to the host. Ends in `Done`."""
 
     request: RequestId
     kv: Literal["drop", "swap"] = "drop"
@@ -77,6 +77,7 @@ class PinKV:
 
     The pin goes at the first boundary at or after that date, with `Unpin`, or when the program's next turn starts to
     run here; what it held stays in the prefix cache. A new pin of the same program takes the place of the old one.
+    Needs a prefix cache. No `Done`, unless the instance has just gone down.
     """
 
     request: RequestId
@@ -92,7 +93,7 @@ class Unpin:
 
 @action
 class SplitSMs:
-    """Offer `prefill_pct` and `decode_pct` of an instance's SMs (each 1..100; the sum may exceed 100)."""
+    """Share out an instance's SMs to its lanes: percentages of 1..100 each, in sum also more. Ends in `Done`."""
 
     instance: InstanceId
     prefill_pct: int
@@ -112,7 +113,7 @@ class Submit:
 
 @action
 class Abort:
-    """Stop a request. With `keep_tokens` it can be dispatched again and goes on from its tokens."""
+    """Stop a request; ends in `Done`. With `keep_tokens` it can be dispatched again and goes on from its tokens."""
 
     request: RequestId
     keep_tokens: bool = False
@@ -137,7 +138,7 @@ class UpdateWeights:
 
 @action
 class Scale:
-    """Boot `instances` more instances (`InstanceUp` follows each after its boot time)."""
+    """Boot `instances` more mixed instances. No `Done`: `InstanceUp` follows for each after its boot time."""
 
     instances: int
 
@@ -151,14 +152,17 @@ class Drain:
 
 @action
 class CancelDrain:
-    """Put a draining instance back to work."""
+    """Put a draining instance back to work. No `Done`, but that of the `Drain` or `SetRole`, which came to nothing."""
 
     instance: InstanceId
 
 
 @action
 class Terminate:
-    """Shut an instance down; what is still on it is failed and reported."""
+    """Shut an instance down at once; what is still on it is requeued or failed, as `mechanism.lost` says.
+
+    No `Done`: `InstanceDown` follows, then `Arrived` or `Cancelled` of each request.
+    """
 
     instance: InstanceId
 

@@ -18,12 +18,12 @@ KINDS = (
     "preempt",  # a policy asks for it; instance, or -1 for the router; request
     "abort",  # likewise
     "touch",  # likewise
-    "overtaken",  # a policy's action on this request came too late: `Done(ok=False)`
+    "overtaken",  # an action of a policy (`Done(ok=False)`) or a client came too late; request, if it was about one
     "prefilled",  # request on instance, which hands it on; detail: tokens whose KV stands
     "swapped",  # request lost its place on instance, its KV goes to the host; detail: tokens generated so far
     "fetch",  # its KV is being copied to instance, from the host or another instance; detail: blocks to copy
     "joined",  # request goes on decoding on instance, its KV having come; detail: tokens whose KV stands
-    "pinned",  # program, or -1 - request; detail: blocks held
+    "pinned",  # program, or -1 - request, in place of a request; detail: blocks held
     "unpinned",  # likewise; detail 0 by policy, 1 by date, 2 its next turn runs
     "turn_ended",  # request; detail: program
     "timed_out",  # request: its client gives it up; detail 0 by itself, 1 no first token in time, 2 no end in time

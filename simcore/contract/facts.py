@@ -13,7 +13,7 @@ from simcore.contract.values import value as fact
 
 @fact
 class Arrived:
-    """A request reached the cluster, or lost its instance; nobody has routed it yet."""
+    """A request reached the cluster, or lost its instance and all its KV; nobody has routed it yet."""
 
     request: RequestId
 
@@ -28,7 +28,7 @@ class Rejected:
 
 @fact
 class FirstToken:
-    """The first output token of a request came out at this boundary."""
+    """The first output token of a request came out at this boundary; with `schedule_ahead`, at the one before."""
 
     request: RequestId
     instance: InstanceId
@@ -98,7 +98,10 @@ class Stepped:
 
 @fact
 class Blocked:
-    """A lane stands idle with a queue: `request`, next in order, does not fit, and no copy under way will free KV."""
+    """A lane stands idle with a queue: `request`, next in order, does not fit, and nothing under way will free KV.
+
+    Told once, until something changes.
+    """
 
     instance: InstanceId
     lane: int
@@ -155,7 +158,7 @@ class WeightsUpdated:
 class Done:
     """The outcome of an action that took time, or of one overtaken by events (`ok` false, `why` says how).
 
-    `kept` counts what survived: tokens after an `Abort`, blocks after a `Preempt`.
+    `kept` counts what survived: tokens after an `Abort`, blocks on the host after a `Preempt`.
     """
 
     action: Action

@@ -190,6 +190,7 @@ class Scheduler(Policy):
     # -- reactions ----------------------------------------------------------------------------------------
 
     def on_start(self, view: LaneView) -> Actions:
+        """Called once: before anything else happens, or when an instance that was added comes up."""
         return ()
 
     def on_arrived(self, view: LaneView, fact: Arrived) -> Actions:

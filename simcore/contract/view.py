@@ -16,7 +16,7 @@ Load = Literal["requests", "waiting", "running", "waiting_tokens"]
 
 
 class OracleView(Protocol):
-    """Hidden truth. Each read raises `IllegalAction` unless the study's `oracle:` lists the name read."""
+    """Hidden truth. A read raises `IllegalAction` unless study (`oracle:`) and policy (`oracle`) name what is read."""
 
     @property
     def output_tokens(self) -> int: ...
@@ -74,7 +74,10 @@ class RequestView(Protocol):
 
 
 class InstanceView(Protocol):
-    """One instance as of its last boundary completed before `as_of_s`, plus the router's dispatches since."""
+    """One instance as of its last boundary, or of the one before its last report, plus the router's dispatches since.
+
+    State, role and what its prefix cache holds are as of now.
+    """
 
     @property
     def id(self) -> InstanceId: ...
@@ -108,7 +111,7 @@ class InstanceView(Protocol):
 
     @property
     def waiting_blocks(self) -> int:
-        """KV blocks all waiting requests need together."""
+        """KV blocks all waiting requests need together, beyond those they hold; cached ones are not taken off."""
 
     @property
     def waiting_tokens(self) -> int:
@@ -127,7 +130,7 @@ class InstanceView(Protocol):
         """Free blocks of the host memory that takes swapped KV; 0 where there is none."""
 
     def cached_tokens(self, request: RequestId) -> int:
-        """Return how many tokens of what `request` has to prefill this instance's prefix cache holds now.
+        """Return how many tokens of `request` this instance's prefix cache holds now: full blocks, never its last.
 
         Caches announce what they store at once: as of the last boundary, also where reports are periodic.
         """
@@ -165,7 +168,7 @@ class ClusterView(Protocol):
 
 
 class LaneView(Protocol):
-    """What a scheduler sees: its own lane of one instance, live. The KV is the instance's: lanes share it."""
+    """What a scheduler sees: its own lane of one instance, live. The KV is the instance's: lanes share it, and pins."""
 
     @property
     def now_s(self) -> float: ...

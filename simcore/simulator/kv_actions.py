@@ -55,23 +55,20 @@ def _hold(simulator: "Simulator", instance: "SimInstance", tail: Tail, until_ps:
 
 def act(simulator: "Simulator", lane: "SimLane", what: Callable[[], None]) -> None:
     """Do something now if `lane` stands at its boundary, else at its next one; at once if it is idle."""
-    tiered = cast("SimTieredLane", lane)
+    tiered, free = cast("SimTieredLane", lane), lane.pool.free
     if simulator.acting == lane.index:
         what()
-        tiered.freed = True
-        tiered.refused = False
-    elif not tiered.k:
+        tiered.note_freed(lane.pool.free > free)
+    elif lane.k:
+        tiered.later(what)
+    else:
         for beside in simulator.instances[lane.instance].lanes:
             beside.catch_up()
             beside.cut()  # fewer blocks may be free than its step counted on
+        free = lane.pool.free
         what()
-        tiered.later(_nothing)  # it has a boundary at this instant, and so has, after it, the lane beside
-    else:
-        tiered.later(what)
-
-
-def _nothing() -> None:
-    """It has been done."""
+        # It has a boundary at this instant, and if blocks came free so has, after it, the lane beside.
+        tiered.later(partial(tiered.note_freed, lane.pool.free > free))
 
 
 def _look_again(instance: "SimInstance", key: int, until_ps: int, _: Alarm) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from simcore.books.outage import lose_fetch, lose_source, take_all, without_kv
-from simcore.books.request import CANCELLED, FAILED, FINISHED, UNROUTED, WAITING, Request
+from simcore.books.request import CANCELLED, FAILED, UNROUTED, WAITING, Request
 from simcore.contract import Abort, Arrived, Cancelled, Done, InstanceDown
 from simcore.contract import decisions as log
 from simcore.simulator.actions import INSTANCE_DOWN, ROUTER
@@ -59,7 +59,7 @@ def go_down(simulator: "Simulator", instance: "SimInstance", cause: Cause) -> No
     simulator.fleet.changed(instance)
 
     for lane, firsts, finished in ended:
-        still = [request for request in firsts if request.state in (UNROUTED, FINISHED)]
+        still = [request for request in firsts if request.state not in (CANCELLED, FAILED)]
         if still or finished:
             simulator.ended(lane, still, finished, simulator.clock.now)
     simulator.counts[f"instances_{cause}"] += 1
@@ -105,7 +105,7 @@ def _end_copies(simulator: "Simulator", instance: "SimInstance") -> None:
             there.later(partial(lose_fetch, there, copy.request))
     for lane in instance.lanes:
         if isinstance(lane, SimTieredLane):
-            for request in (*lane.queue_view(), *lane.arriving):
+            for request in (*lane.queue_view(), *sorted(lane.arriving, key=lambda request: request.id)):
                 source = None if request.held is None else request.held.source
                 if isinstance(source, SimTieredLane) and request in source.outgoing:
                     source.later(partial(source.fetched_from, request))

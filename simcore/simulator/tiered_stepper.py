@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from simcore.books.request import CANCELLED, FINISHED, PAUSED, RUNNING, SWAPPED, WAITING, Request
+from simcore.books.request import CANCELLED, FAILED, FINISHED, PAUSED, REJECTED, RUNNING, SWAPPED, WAITING, Request
 from simcore.books.store import KvStore
 from simcore.books.tiered import Copy, Stalled, TieredLane
 from simcore.contract import Abort, Done, Preempt
@@ -118,6 +118,11 @@ class SimTieredLane(SimLane, TieredLane):
         self.pending.append((what, 0))  # type: ignore[arg-type]
         self.look_again()
 
+    def note_freed(self, freed: bool) -> None:
+        """Blocks came free, or not, and whoever was declined is asked about again."""
+        self.freed = self.freed or freed
+        self.refused = False
+
     def look_again(self) -> None:
         if not self.stalled:
             super().look_again()
@@ -157,8 +162,9 @@ class SimTieredLane(SimLane, TieredLane):
             for action, who in pending:
                 if callable(action):
                     if epoch == self.at.epoch:
+                        free = self.pool.free
                         action()
-                        self.freed = True
+                        self.freed = self.freed or self.pool.free > free
                 elif epoch == self.at.epoch:
                     self._carry_out(action, who)
                 else:
@@ -264,7 +270,7 @@ class SimTieredLane(SimLane, TieredLane):
     def _told_late(self) -> list[Request]:
         """Take those whose first token is to be told now, but for who was stopped meanwhile."""
         firsts, self.late_firsts = self.late_firsts, []
-        return [request for request in firsts if request.state != CANCELLED]
+        return [request for request in firsts if request.state not in (CANCELLED, REJECTED, FAILED)]
 
     def _break_up(self) -> bool:
         """Let waiting requests lose the blocks they hold until the head fits, if nothing under way will free any."""
@@ -406,6 +412,8 @@ class SimTieredLane(SimLane, TieredLane):
         elif copy.kind != "fetch" and self.sync:
             pass  # the books changed when it began, and no iteration waited
         elif copy.kind == "out":
+            assert copy.request.held is not None
+            copy.request.held.copies -= 1
             self.later(partial(self.copied_out, copy))
         else:
             self.later(partial(self.copied_in, copy.request))
@@ -418,4 +426,7 @@ class SimTieredLane(SimLane, TieredLane):
         assert held is not None
         lane = source or (held.source if request not in self.arriving else None)
         if isinstance(lane, SimTieredLane) and request in lane.outgoing:
-            lane.later(partial(lane.fetched_from, request))
+            if lane is self and self.simulator.acting == self.index:
+                lane.fetched_from(request)
+            else:
+                lane.later(partial(lane.fetched_from, request))

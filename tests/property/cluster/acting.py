@@ -137,9 +137,9 @@ def at_rest(lane: Any, do: Any) -> None:
     elif lane.standing:
         do()
     else:
-        lane.freed = False
+        before, lane.freed = lane.freed, False
         do()
-        lane.gave = lane.freed
+        lane.gave, lane.freed = lane.freed, lane.freed or before
         lane.wake()
 
 

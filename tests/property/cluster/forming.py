@@ -33,7 +33,8 @@ class Forming:
         for request, tokens in self.plan:
             (pool.prefill if request.prefilling else pool.grow)(request, request.computed + tokens)
         stalled, self.stalled = self.stalled, False
-        if self.yielded or stalled:
+        self.barred = self.yielded or stalled
+        if self.barred:
             return
         self.unblock()
         if not self.refused:

@@ -169,7 +169,7 @@ class Instance:
         asked = [lose for lane in self.lanes for _, lose in lane.asked]
         for lane in self.lanes:
             cluster.cancel_event(lane.event)
-            paused = [r for r in (*lane.paused, *lane.copying, *lane.come) if r.id in cluster.live]
+            paused = [*lane.paused, *lane.copying, *lane.come]
             lost += [*lane.running, *lane.waiting, *sorted(paused, key=lambda request: request.id)]
         for copy in [copy for request in cluster.requests for copy in request.copies if copy.touches(self)]:
             self.lose_copy(copy)
@@ -180,6 +180,7 @@ class Instance:
             give_back(request)
             request.held = []
             request.host = 0
+        lost = [request for request in lost if request.id in cluster.live]
         untold = [request for lane in self.lanes for request in lane.late]
         for lane in self.lanes:
             lane.empty()

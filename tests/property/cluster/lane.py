@@ -34,7 +34,7 @@ class Lane(Forming, Leaving):
         self.outgoing: list[Copy] = []
         self.plan: list[tuple[PlainRequest, int]] = []
         self.later: list[Callable[[], None]] = []
-        self.yielded = False
+        self.yielded = self.barred = False
         self.starting: list[Copy] = []
         self.waits_for: list[Copy] = []
         self.late: list[PlainRequest] = []
@@ -117,7 +117,7 @@ class Lane(Forming, Leaving):
         cluster, now = self.cluster, self.cluster.now
         self.iterations += 1
         firsts, through, finished = [], [], []
-        for request, tokens in self.plan:
+        for request, tokens in sorted(self.plan, key=lambda part: part[0].prefilling):  # decodes first
             request.computed += tokens
             if request.ending:
                 finished.append(request)
@@ -226,7 +226,7 @@ class Lane(Forming, Leaving):
             stopped = lane.position == 1 and not self.busy
             if lane is not self and (self.freed or stopped) and (lane.waiting or lane.running):
                 lane.wake()
-        if self.yielded and not self.busy and not self.running and self.waiting:
+        if self.barred and not self.busy and not self.running and self.waiting:
             self.wake()
         idle = not self.busy and not self.running and self.event is None
         if idle and self.waiting and not self.told_blocked and instance.is_stuck:
