@@ -15,9 +15,11 @@ test: .venv/test.installed
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-# Macro-steps, one event per iteration and an independent reference, bit for bit, on N random workloads.
+# Macro-steps, one event per iteration and independent references, bit for bit, on N random workloads: plain runs, then
+# runs with the mechanisms of docs/mechanisms.md drawn together.
 property: .venv/test.installed
 	$(BIN)/python -m tests.property.run --n $(N)
+	$(BIN)/python -m tests.property.cluster.run --n $(N)
 
 # CPU time and ratios; the ten million requests: $(BIN)/pytest tests/bench -m long --benchmark-only -s
 bench: .venv/test.installed

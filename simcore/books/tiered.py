@@ -149,9 +149,9 @@ class TieredLane(Lane):
             else:
                 self.waiting.remove(request)
             self.unwait(request)
-            if held.where == HOST and not held.copies:
-                self.store.host_free += held.host_blocks
-                held.host_blocks = 0
+        if not held.copies:
+            self.store.host_free += held.host_blocks
+            held.host_blocks = 0
         request.state = CANCELLED
         self.refused = False
         self.moved = True
@@ -385,6 +385,11 @@ class TieredLane(Lane):
             blocks += self.pool.blocks_for(request.computed + (iterations + 1) * new) - request.blocks
         return blocks
 
+    def context_after(self, iterations: int) -> int:
+        """Return the tokens in the KV cache; a partial prefill stands aside while the lane stalls."""
+        tokens = super().context_after(iterations)
+        return tokens + self.partial.computed if self.partial is not None and not self.chunks else tokens
+
     # -- leaving the batch at a boundary ------------------------------------------------------------------------------
 
     def preempt(self, request: Request, now: int, way: Way | None = None) -> None:
@@ -503,18 +508,18 @@ class TieredLane(Lane):
             store.host_free += held.host_blocks
             held.host_blocks = 0
 
-    def copied_in(self, request: Request) -> None:
-        """The KV of a request is here."""
+    def copied_in(self, request: Request) -> bool:
+        """The KV of a request is here; return whether nobody wants it any more."""
         held, store = request.held, self.store
         assert held is not None
         del self.arriving[request]
         store.reserved -= request.blocks
         store.host_free += held.host_blocks
         held.host_blocks = 0
-        held.copies -= 1
         held.source = None
         self.refused = False
         self.ready.append(request)
+        return request.state == CANCELLED
 
     def fetched_from(self, request: Request) -> None:
         """Another instance has copied the KV of a request that was handed on."""

@@ -17,7 +17,16 @@ Run = Mapping[str, Any]
 
 _HIGHER = ("request_throughput", "request_goodput", "slo_attainment", "token_goodput")
 _HIGHER_COUNTS = ("output_throughput", "total_token_throughput", "completed", "programs_completed", "prefix_hit_rate")
-_LOWER = ("failed", "rejected", "cancelled", "lost_requests", "unfinished", "preemptions", "timed_out", "requeued")
+_LOWER = (
+    "failed",
+    "rejected",
+    "cancelled",
+    "lost_requests",
+    "unfinished",
+    "preemptions",
+    "timed_out",
+    "requests_requeued",
+)
 _LOWER_ENDS = ("_ms", *(f"job_completion_time_s_{what}" for what in ("mean", "median", "p90", "p95", "p99")))
 
 

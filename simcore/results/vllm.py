@@ -91,7 +91,7 @@ _BLOCK_MECHANISMS = (
     ("Prefix cache hit rate:", "prefix_hit_rate", ".3f"),
     ("Swapped out:", "swap_outs", "d"),
     ("Handed off:", "handoffs", "d"),
-    ("Requeued:", "requeued", "d"),
+    ("Requeued:", "requests_requeued", "d"),
     ("Programs completed:", "programs_completed", "d"),
     ("Mean job completion time (s):", "job_completion_time_s_mean", ".2f"),
     ("Median job completion time (s):", "job_completion_time_s_median", ".2f"),

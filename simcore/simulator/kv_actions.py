@@ -44,31 +44,30 @@ def pin(simulator: "Simulator", lane: "SimLane", action: PinKV) -> None:
     act(simulator, lane, partial(_hold, simulator, instance, tail, to_ps(action.until_s)))
 
 
-def _hold(simulator: "Simulator", instance: "SimInstance", tail: Tail, until_ps: int) -> None:
+def _hold(simulator: "Simulator", instance: "SimInstance", tail: Tail, until_ps: int) -> bool:
     store, until_ps = instance.store, max(until_ps, simulator.clock.now)
     assert store is not None
+    replaces = tail.key in store.pins
     made = store.pin(tail.key, tail.content, tail.computed, until_ps)
     simulator.log(instance.id, log.PINNED, tail.key, made.chain.blocks)
     look = partial(_look_again, instance, tail.key, until_ps)
     Alarm(simulator.clock, until_ps - simulator.clock.now, look, _PIN_DATES)
+    return replaces
 
 
-def act(simulator: "Simulator", lane: "SimLane", what: Callable[[], None]) -> None:
+def act(simulator: "Simulator", lane: "SimLane", what: Callable[[], bool]) -> None:
     """Do something now if `lane` stands at its boundary, else at its next one; at once if it is idle."""
-    tiered, free = cast("SimTieredLane", lane), lane.pool.free
+    tiered = cast("SimTieredLane", lane)
     if simulator.acting == lane.index:
-        what()
-        tiered.note_freed(lane.pool.free > free)
+        tiered.note_freed(what())
     elif lane.k:
         tiered.later(what)
     else:
         for beside in simulator.instances[lane.instance].lanes:
             beside.catch_up()
             beside.cut()  # fewer blocks may be free than its step counted on
-        free = lane.pool.free
-        what()
         # It has a boundary at this instant, and if blocks came free so has, after it, the lane beside.
-        tiered.later(partial(tiered.note_freed, lane.pool.free > free))
+        tiered.later(partial(tiered.note_freed, what()))
 
 
 def _look_again(instance: "SimInstance", key: int, until_ps: int, _: Alarm) -> None:
@@ -87,13 +86,14 @@ def unpin(simulator: "Simulator", lane: "SimLane", action: Unpin) -> None:
     act(simulator, lane, partial(_let_go, simulator, instance, action.key))
 
 
-def _let_go(simulator: "Simulator", instance: "SimInstance", key: int) -> None:
+def _let_go(simulator: "Simulator", instance: "SimInstance", key: int) -> bool:
     assert instance.store is not None
     if not instance.store.unpin(key):
-        return  # its date came first
+        return False  # its date came first
     simulator.log(instance.id, log.UNPINNED, key, 0)
     for lane in instance.lanes:
         lane.refused = False
+    return True
 
 
 def split_sms(simulator: "Simulator", action: SplitSMs, who: int) -> None:

@@ -113,15 +113,16 @@ class SimTieredLane(SimLane, TieredLane):
         firsts, self.late_firsts = self.late_firsts, []
         return firsts
 
-    def later(self, what: Callable[[], None]) -> None:
-        """Do something at the next boundary."""
+    def later(self, what: Callable[[], bool | None]) -> None:
+        """Do something at the next boundary; if blocks come free by it, it does not return False."""
         self.pending.append((what, 0))  # type: ignore[arg-type]
         self.look_again()
 
-    def note_freed(self, freed: bool) -> None:
+    def note_freed(self, freed: bool) -> bool:
         """Blocks came free, or not, and whoever was declined is asked about again."""
         self.freed = self.freed or freed
         self.refused = False
+        return freed
 
     def look_again(self) -> None:
         if not self.stalled:
@@ -162,9 +163,7 @@ class SimTieredLane(SimLane, TieredLane):
             for action, who in pending:
                 if callable(action):
                     if epoch == self.at.epoch:
-                        free = self.pool.free
-                        action()
-                        self.freed = self.freed or self.pool.free > free
+                        self.freed = action() is not False or self.freed
                 elif epoch == self.at.epoch:
                     self._carry_out(action, who)
                 else:
@@ -409,11 +408,11 @@ class SimTieredLane(SimLane, TieredLane):
             if not self.outstanding:
                 assert self.alarm is not None
                 self._set_off(self.alarm, self.clock.now)
-        elif copy.kind != "fetch" and self.sync:
-            pass  # the books changed when it began, and no iteration waited
-        elif copy.kind == "out":
-            assert copy.request.held is not None
-            copy.request.held.copies -= 1
+        if copy.kind != "fetch" and self.sync:
+            return  # the books changed when it began
+        assert copy.request.held is not None
+        copy.request.held.copies -= 1
+        if copy.kind == "out":
             self.later(partial(self.copied_out, copy))
         else:
             self.later(partial(self.copied_in, copy.request))
