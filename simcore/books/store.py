@@ -265,3 +265,9 @@ def freed(cache: PrefixCache, chain: Chain | None, blocks: int, full: int) -> in
     more = full - chain.blocks
     taken = cache.grow(chain, full, min(more, blocks - chain.blocks)) if more > 0 else 0
     return cache.release(chain, blocks - full) - taken
+
+
+def content_of(request: Request, head: tuple[tuple[int, int], ...], stream: int) -> Held:
+    """Return where a new request's KV is: nowhere; its content is a head, then a stream of its own or a program's."""
+    own = -2 * stream - 2 if stream >= 0 else -2 * request.id - 1
+    return Held((*head, (own, 1 << 62)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from simcore.books.client import Client
 from simcore.books.request import NEVER, Request
-from simcore.books.tiered import content_of
+from simcore.books.store import content_of
 from simcore.contract import Abort, Arrivals, TurnEnded, Workload
 from simcore.contract import decisions as log
 from simcore.simulator.actions import abort

@@ -5,12 +5,12 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import repeat
 from typing import Literal
 
+from simcore.books.copies import Copy
 from simcore.books.draw import seed_of
 from simcore.books.pool import KvPool
 from simcore.books.queues import Ordered
 from simcore.books.request import CANCELLED, PAUSED, REJECTED, Request
 from simcore.books.store import KvStore
-from simcore.books.tiered import Copy
 from simcore.contract import (
     Abort,
     Blocked,
@@ -45,11 +45,12 @@ from simcore.simulator.messenger import Messenger
 from simcore.simulator.network import Network, Transfer
 from simcore.simulator.recorder import Recorder
 from simcore.simulator.reports import Reports
+from simcore.simulator.request_views import LiveRequest
 from simcore.simulator.settings import Outcome, Settings, Sink, is_tiered
 from simcore.simulator.stepper import SimLane, SimWholeBatchLane
 from simcore.simulator.tiered_stepper import SimTieredLane
 from simcore.simulator.topology import Host
-from simcore.simulator.views import LiveCluster, LiveLane, LiveRequest
+from simcore.simulator.views import LiveCluster, LiveLane
 from simcore.simulator.warming import warm
 
 End = int | Host

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from simcore.books.copies import Copy
 from simcore.books.request import CANCELLED, FAILED, FINISHED, PAUSED, REJECTED, RUNNING, SWAPPED, WAITING, Request
 from simcore.books.store import KvStore
-from simcore.books.tiered import Copy, Stalled, TieredLane
+from simcore.books.tiered import Stalled, TieredLane
 from simcore.contract import Abort, Done, Preempt
 from simcore.contract import decisions as log
 from simcore.simulator.actions import INSTANCE_DOWN

@@ -1,0 +1,33 @@
+"""Copies of KV that a lane asks for, and the blocks that stay until one has ended."""
+
+from typing import Literal, NamedTuple
+
+from simcore.books.prefix_cache import Chain
+from simcore.books.request import Request
+
+Way = Literal["drop", "swap"]
+"""What becomes of the KV of a victim."""
+
+
+class Kept(NamedTuple):
+    """Blocks that stay until a copy of them has ended: the cached ones among them, how many, and of how many tokens."""
+
+    chain: Chain | None
+    blocks: int
+    computed: int
+
+
+class Copy:
+    """A copy to make, of `blocks` blocks of `request`: "out" to the host, "in" from it, or a "fetch" from `source`."""
+
+    __slots__ = ("blocks", "kept", "kind", "request", "source")
+
+    def __init__(
+        self, kind: Literal["out", "in", "fetch"], request: Request, blocks: int, source: object = None
+    ) -> None:
+        self.kind = kind
+        self.request = request
+        self.blocks = blocks
+        self.source = source
+        self.kept: Kept | None = None
+        """What a copy out holds until it has ended."""
