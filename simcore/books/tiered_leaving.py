@@ -35,7 +35,8 @@ class TieredLeaving(TieredQueue):
 
     def preempt(self, request: Request, now: int, way: Way | None = None) -> None:
         """Take a running request out and put it back in the queue; its KV is dropped, or goes to the host."""
-        decoding = request.ends >= 0
+        target = request.prompt + request.generated
+        decoding = request.ends >= 0 or (request.generated > 0 and request.computed == target - 1)
         if self.generated_after(request, 0) == request.output:
             self._end_early(request, now)
             return

@@ -365,15 +365,16 @@ class SimTieredLane(SimLane, TieredLane):
         if request is None or gone or (state != RUNNING and isinstance(action, Preempt)):
             simulator.done(who, Done(action, ok=False, why="not running"))
             return
-        self.freed = True
         if isinstance(action, Preempt):
-            self.preempt(request, self.started, action.kv)
+            self.preempt(request, self.started, action.kv)  # what comes free by it is seen when it is told
         elif state == RUNNING:
+            self.freed = True
             self.abort(request, self.started)
         else:
             self.withdraw(request)
             self.let_go(request)
             if request.blocks and request not in self.arriving and request not in self.ready:
+                self.freed = True
                 self.store.release(request)
         self._report_changes()
         ended = request.state == FINISHED

@@ -134,7 +134,8 @@ class Leaving:
             del self.copying[request]
             self.give(request.held)
             request.computed = 0
-            self.instance.lanes[0].enqueue(request)
+            if request.id in self.cluster.live:
+                self.instance.lanes[0].enqueue(request)
 
     def unkeep(self: Any, kept: Kept) -> None:
         self.instance.kept.remove(kept)
