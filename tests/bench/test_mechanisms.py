@@ -22,7 +22,7 @@ from simcore.simulator.topology import Topology
 from tests.bench.machines import Counting, Traffic, azure_conv, settings
 
 REQUESTS = 6000
-TIGHT_BLOCKS = 2500
+TIGHT_BLOCKS = 1000
 """KV blocks with which requests have to yield."""
 
 
@@ -109,5 +109,6 @@ def test_what_a_mechanism_costs(benchmark, name):
     without = us_per_request(off, plain() if name == "time-outs" else traffic)
     outcome = benchmark.pedantic(lambda: simulate(on, traffic, Counting()), rounds=3, warmup_rounds=1)
     having = float(benchmark.stats.stats.min) / outcome.arrived * 1e6
-    steps = outcome.steps / outcome.arrived
-    print(f"\n{name}: off {without:.1f}, on {having:.1f} us/request ({having / without:.2f}x), {steps:.2f} steps each")
+    steps, yields = outcome.steps / outcome.arrived, outcome.preemptions / outcome.arrived
+    figures = f"off {without:.1f}, on {having:.1f} us/request ({having / without:.2f}x)"
+    print(f"\n{name}: {figures}, {steps:.2f} steps and {yields:.2f} preemptions each")
