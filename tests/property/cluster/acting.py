@@ -181,4 +181,4 @@ def split(cluster: Any, action: SplitSMs) -> None:
         cluster.write(instance.id, log.SPLIT, -1, 1000 * action.prefill_pct + action.decode_pct)
         cluster.done(-1, Done(action, ok=True))
 
-    cluster.at(cluster.now + to_ps(cluster.mechanisms.sm_switch_s), "boots", 0, switch)
+    cluster.at(cluster.now + to_ps(cluster.mechanisms.sm_switch_s), "switches", 0, switch)

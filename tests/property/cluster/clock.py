@@ -12,6 +12,7 @@ PHASES = (
     "copies",
     "faults",
     "boots",
+    "switches",
     "time_outs",
     "pins",
     "reports",

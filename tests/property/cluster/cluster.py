@@ -190,7 +190,7 @@ class Cluster(Clock):
         instance.state = "starting"
         instance.broken = -1
         instance.boots = boots = self.now + to_ps(self.settings.boot_s)
-        self.at(boots, "boots", 0, partial(instance.boot_ends, first_time, boots))
+        self.at(boots, "boots", instance.id, partial(instance.boot_ends, first_time, boots))
 
     # -- facts ---------------------------------------------------------------------------------------------
 
