@@ -1,14 +1,13 @@
 """Command line: a thin layer on `simcore.study.api`. Exit 0: done; 1: some cells failed; 2: the user's mistake."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from simcore import __version__
+from simcore.commands.errors import complain, user_errors
 
 if TYPE_CHECKING:
     from simcore.study.plan import Cell
@@ -72,7 +71,7 @@ def run(
 ) -> None:
     """Run a study and print its systems side by side."""
     _refuse_later(backend=backend, device=device, clock=clock, timeline=timeline)
-    with _user_errors():
+    with user_errors():
         from simcore.study.api import Study
 
         chosen = Study.load(study)
@@ -88,16 +87,16 @@ def run(
         if not quiet:
             results.show()
     for failure in results.failures:
-        _complain(f"{failure.label}: {failure.reason}")
+        complain(f"{failure.label}: {failure.reason}")
     if results.failures:
-        _complain(f"{_cells(len(results.failures))} failed; tracebacks in {results.out / 'failed.json'}")
+        complain(f"{_cells(len(results.failures))} failed; tracebacks in {results.out / 'failed.json'}")
         raise typer.Exit(1)
 
 
 @app.command()
 def validate(study: StudyFile, assignments: Assignments = None) -> None:
     """Check a study and the rows of its trace; print everything that is wrong, run nothing."""
-    with _user_errors():
+    with user_errors():
         from simcore.study.api import Study
 
         chosen = Study.load(study)
@@ -131,37 +130,11 @@ def _refuse_later(*, backend: str, device: str | None, clock: str | None, timeli
     }
     for option, given in later.items():
         if given:
-            _complain(f"{option}: simcore {__version__} does not have it yet")
+            complain(f"{option}: simcore {__version__} does not have it yet")
             raise typer.Exit(2)
     if device is not None:
-        _complain("--device: only the real engine runs on a device")
+        complain("--device: only the real engine runs on a device")
         raise typer.Exit(2)
-
-
-@contextmanager
-def _user_errors() -> Iterator[None]:
-    """Turn what a user can mend into lines on stderr and an exit status."""
-    from simcore.study.api import CellsFailed
-    from simcore.study.errors import StudyError
-    from simcore.study.run import Interrupted
-
-    try:
-        yield
-    except StudyError as error:
-        for problem in error.problems:
-            print(problem, file=sys.stderr)
-        raise typer.Exit(2) from None
-    except CellsFailed as error:
-        for failure in error.failures:
-            _complain(f"{failure.label}: {failure.reason}")
-        _complain(f"no cell finished; tracebacks in {error.out / 'failed.json'}")
-        raise typer.Exit(1) from None
-    except Interrupted as error:
-        _complain(str(error))
-        raise typer.Exit(130) from None
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        raise typer.Exit(130) from None
 
 
 def _print_plan(cells: "list[Cell]") -> None:
@@ -175,10 +148,6 @@ def _print_plan(cells: "list[Cell]") -> None:
 
 def _cells(count: int) -> str:
     return f"{count} cell{'' if count == 1 else 's'}"
-
-
-def _complain(message: str) -> None:
-    print(f"simcore: {message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

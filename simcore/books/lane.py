@@ -8,6 +8,8 @@ newest running request. The work is the same at any batch size: what decodes do 
 There is no clock here: whoever drives the lane brings the time.
 """
 
+from collections.abc import Iterable
+
 from simcore.books.ledger import Ledger
 from simcore.books.request import CANCELLED, FINISHED, NEVER, RUNNING, Request
 from simcore.contract import IllegalAction
@@ -128,7 +130,7 @@ class Lane(Ledger):
         need = decodes.phase[it % self.block_tokens]
         chunk = 0
         if partial is not None or need > pool.free:
-            partial, need, chunk, _ = self._make_room(partial, now)
+            partial, need, chunk = self._make_room(partial, now)
         if pool.tables is not None:
             pool.tables.decode(self.running, it, it + 1, need)
         pool.free -= need
@@ -151,8 +153,8 @@ class Lane(Ledger):
                 self._admit_asking(self.budget - running - chunk, now)
         return bool(self.running)
 
-    def _make_room(self, partial: Request | None, now: int) -> tuple[Request | None, int, int, int]:
-        """Preempt until this iteration's blocks fit; return (partial, decodes' blocks, its chunk, its blocks)."""
+    def _make_room(self, partial: Request | None, now: int) -> tuple[Request | None, int, int]:
+        """Preempt until this iteration's blocks fit; return (partial, decodes' blocks, its chunk)."""
         pool, decodes = self.pool, self.decodes
         while True:
             need = decodes.phase[self.it % self.block_tokens]
@@ -161,13 +163,17 @@ class Lane(Ledger):
                 chunk = min(partial.prompt + partial.generated - partial.computed, self.budget - decodes.count)
                 blocks = pool.blocks_for(partial.computed + chunk) - partial.blocks
             if need + blocks <= pool.free:
-                return partial, need, chunk, blocks
+                return partial, need, chunk
+            self._run_short(need + blocks, partial)
             victim = self.victim() if self.victim is not None else None
             if victim is None:
                 victim = next(reversed(self.running))
             self.preempt(victim, now)
             if victim is partial:
                 partial = None
+
+    def _run_short(self, blocks: int, partial: Request | None) -> None:
+        """So many blocks are needed and are not free: somebody is about to yield."""
 
     def _admit_in_order(self, budget: int, now: int) -> None:
         waiting, running, pool = self.waiting, self.running, self.pool
@@ -183,22 +189,18 @@ class Lane(Ledger):
 
     def _admit_asking(self, budget: int, now: int) -> None:
         """The same, but the scheduler may decline; who was declined stays so until something changes."""
-        pool, refused = self.pool, False
-        assert self.admit is not None
-        if budget <= 0 or len(self.running) >= self.max_seqs:
-            return
-        for request in list(self.waiting):
-            if budget <= 0 or len(self.running) >= self.max_seqs:
+        refused = False
+        for request in self._candidates():
+            if budget <= 0 or self._seats() <= 0:
                 return
-            tokens = request.prompt + request.generated
-            new = min(tokens, budget)
-            if pool.blocks_for(tokens if self.reserve_full_prompt else new) > pool.free:
+            tokens = self._cost(request, budget)
+            if tokens is None:
                 break
-            answer = self.admit(request)
+            answer = self.admit(request) if self.admit is not None else "yes"
             if answer == "yes":
                 self.waiting.remove(request)
-                self._start(request, new, now)
-                budget -= new
+                self._start(request, tokens, now)
+                budget -= tokens
             elif answer in ("no", "hold"):
                 refused = True
                 if answer == "hold":
@@ -206,6 +208,20 @@ class Lane(Ledger):
             else:
                 raise IllegalAction(f"admit: must answer 'yes', 'no' or 'hold', got {answer!r}")
         self.refused = refused
+
+    def _candidates(self) -> Iterable[Request]:
+        """Return who may be admitted, in order; those admitted leave the queue meanwhile."""
+        return list(self.waiting)
+
+    def _seats(self) -> int:
+        """Return how many more may run."""
+        return self.max_seqs - len(self.running)
+
+    def _cost(self, request: Request, budget: int) -> int | None:
+        """Return how many tokens of the budget a request takes if it starts now; None: it does not fit."""
+        target = request.prompt + request.generated
+        new = min(target, budget)
+        return new if self.pool.blocks_for(target if self.reserve_full_prompt else new) <= self.pool.free else None
 
     def _start(self, request: Request, new: int, now: int) -> None:
         pool = self.pool

@@ -61,7 +61,7 @@ def _forget(lane: Lane) -> None:
         lane.ended.clear()
         lane.joined.clear()
         lane.leaving = 0
-        lane.barred = lane.hurried = False
+        lane.closed = lane.made_room = False
 
 
 def without_kv(request: Request) -> None:

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from simcore.books.pool import KvPool
-from simcore.books.prefix_cache import Chain, Content, PrefixCache
+from simcore.books.prefix_cache import OPEN, Chain, Content, PrefixCache
 from simcore.books.request import Request
 
 HERE, NOWHERE, HOST, REMOTE = range(4)
@@ -70,6 +70,7 @@ class KvStore:
         "host_free",
         "pins",
         "pool",
+        "remembers",
         "reserved",
         "tails",
     )
@@ -85,6 +86,8 @@ class KvStore:
         self.pins: dict[int, Pin] = {}
         """By program, or -1 - request, in the order they were made."""
         self._dates: list[tuple[int, int]] = []
+        self.remembers = False
+        """Somebody may pin what has ended."""
         self.tails: dict[int, Tail] = {}
         """By request: the last turns that ended here, one of each program."""
         self._last_turns: dict[int, int] = {}
@@ -148,18 +151,19 @@ class KvStore:
         else:
             self.pool.free += freed(self.cache, chain, blocks, computed // self.pool.block_tokens)
 
-    def note_end(self, request: Request) -> Tail:
-        """Return what an ended request left behind; remember it if it is the last turn of its program so far."""
+    def note_end(self, request: Request, ended: dict[int, Tail]) -> None:
+        """Remember what a request left behind: with what else `ended`, and as its program's last turn so far."""
+        if not self.remembers:
+            return
         held, program = request.held, -1 if request.client is None else request.client.program
         assert held is not None
-        tail = Tail(program if program >= 0 else -1 - request.id, held.content, request.computed)
+        tail = ended[request.id] = Tail(program if program >= 0 else -1 - request.id, held.content, request.computed)
         if program >= 0:
             before = self._last_turns.get(program)
             if before is not None:
                 del self.tails[before]
             self.tails[request.id] = tail
             self._last_turns[program] = request.id
-        return tail
 
     # -- pins ----------------------------------------------------------------------------------------------------
 
@@ -270,4 +274,4 @@ def freed(cache: PrefixCache, chain: Chain | None, blocks: int, full: int) -> in
 def content_of(request: Request, head: tuple[tuple[int, int], ...], stream: int) -> Held:
     """Return where a new request's KV is: nowhere; its content is a head, then a stream of its own or a program's."""
     own = -2 * stream - 2 if stream >= 0 else -2 * request.id - 1
-    return Held((*head, (own, 1 << 62)))
+    return Held((*head, (own, OPEN)))

@@ -5,13 +5,12 @@ is computed, behind what the prefix cache has), here (the other lane of the inst
 swapped out) or on another instance (handed on). Copies are only asked for here; whoever drives the lane makes them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from simcore.books.copies import Copy
 from simcore.books.request import CANCELLED, NEVER, PAUSED, RUNNING, Request
 from simcore.books.store import HERE, HOST, NOWHERE
 from simcore.books.tiered_leaving import TieredLeaving
-from simcore.contract import IllegalAction
 from simcore.contract import decisions as log
 
 
@@ -34,71 +33,38 @@ class TieredLane(TieredLeaving):
                 self._join(request)
         self.ready.clear()
         formed = super().schedule(now)
-        self.hurried, self.barred = self.barred, False
-        self.cautious = False
+        self.made_room, self.closed = self.closed, False
+        self.whole_only = False
         return formed
 
-    def _make_room(self, partial: Request | None, now: int) -> tuple[Request | None, int, int, int]:
-        pool, decodes = self.pool, self.decodes
-        while True:
-            need = decodes.phase[(self.it) % self.block_tokens]
-            chunk = blocks = 0
-            if partial is not None:
-                chunk = min(partial.prompt + partial.generated - partial.computed, self.budget - decodes.count)
-                blocks = pool.blocks_for(partial.computed + chunk) - partial.blocks
-            if need + blocks <= pool.free:
-                return partial, need, chunk, blocks
-            self.barred = True
-            if need + blocks <= pool.free + self.leaving:
-                self.partial = partial
-                raise Stalled
-            victim = self.victim() if self.victim is not None else None
-            if victim is None:
-                victim = next(reversed(self.running))
-            self.preempt(victim, now)
-            if victim is partial:
-                partial = None
+    def _run_short(self, blocks: int, partial: Request | None) -> None:
+        self.closed = True
+        if blocks <= self.pool.free + self.leaving:
+            self.partial = partial
+            raise Stalled
 
     def _admit_in_order(self, budget: int, now: int) -> None:
-        self._admit(budget, now)
+        self._admit_asking(budget, now)
 
     def _admit_asking(self, budget: int, now: int) -> None:
-        self._admit(budget, now)
+        if not self.closed:
+            super()._admit_asking(budget, now)
 
-    def _admit(self, budget: int, now: int) -> None:
-        if self.barred:
-            return
-        refused = False
-        for request in self._heads() if self.admit is None else list(self.waiting):
-            if budget <= 0 or len(self.running) + len(self.arriving) >= self.max_seqs:
-                return
-            cost = self._cost(request, budget)
-            if cost is None:
-                break
-            if self.admit is not None:
-                answer = self.admit(request)
-                if answer in ("no", "hold"):
-                    refused = True
-                    if answer == "hold":
-                        break
-                    continue
-                if answer != "yes":
-                    raise IllegalAction(f"admit: must answer 'yes', 'no' or 'hold', got {answer!r}")
-            self.waiting.remove(request)
-            budget -= cost
-            self._take(request, cost, now)
-        self.refused = refused
-
-    def fits_next(self) -> bool:
-        """Return whether the head of the queue fits; True if nothing waits."""
-        return not self.waiting or self._cost(self.waiting.head(), 1) is not None
+    def _candidates(self) -> Iterable[Request]:
+        return self._heads() if self.admit is None else super()._candidates()
 
     def _heads(self) -> Iterator[Request]:
         while self.waiting:
             yield self.waiting.head()
 
+    def _seats(self) -> int:
+        return super()._seats() - len(self.arriving)
+
+    def fits_next(self) -> bool:
+        """Return whether the head of the queue fits; True if nothing waits."""
+        return not self.waiting or self._cost(self.waiting.head(), 1) is not None
+
     def _cost(self, request: Request, budget: int) -> int | None:
-        """Return how many tokens of the budget a request takes if it starts now; None: it does not fit."""
         held, store, free = request.held, self.store, self.pool.free
         assert held is not None
         if held.where == HERE:
@@ -112,16 +78,15 @@ class TieredLane(TieredLeaving):
         target = request.prompt + request.generated
         hits = store.hits(request)
         new = min(target - hits, budget)
-        whole = self.reserve_full_prompt or self.cautious
+        whole = self.reserve_full_prompt or self.whole_only
         return new if store.need(held.content, target if whole else hits + new) <= free else None
 
-    def _take(self, request: Request, cost: int, now: int) -> None:
-        """Start a request that fits."""
+    def _start(self, request: Request, new: int, now: int) -> None:
         held = request.held
         assert held is not None
         self.unwait(request)
         if held.where == NOWHERE:
-            self._compute(request, cost, now)
+            self._compute(request, new, now)
         elif held.where == HERE:
             more = self.pool.blocks_for(request.computed + 1) - request.blocks
             self.pool.free -= more

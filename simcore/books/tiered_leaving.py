@@ -112,7 +112,7 @@ class TieredLeaving(TieredQueue):
 
     def _end_early(self, request: Request, now: int) -> None:
         self._stop(request, now)
-        self.ended[request.id] = self.store.note_end(request)
+        self.store.note_end(request, self.ended)
         self.store.release(request)
         request.state = FINISHED
         self.early.append(request)

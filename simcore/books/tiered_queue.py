@@ -58,12 +58,12 @@ class TieredQueue(Lane):
         """Blocks whose copy out is under way."""
         self.mail: list[tuple[int, Request]] = []
         """Who joined while an iteration was under way, and at which boundary the lane hears of it."""
-        self.barred = False
-        """Room was made for the iteration to be formed, or waited for: nobody is admitted."""
-        self.hurried = False
-        """Nobody was admitted to the iteration in flight: the next one looks at the queue again."""
-        self.cautious = False
-        """All have just yielded: nobody starts whose whole prompt does not fit, lest it yields again and again."""
+        self.closed = False
+        """Nobody is admitted to the iteration to be formed: room was made for it, or waited for."""
+        self.made_room = False
+        """The same of the iteration in flight; the next one looks at the queue again."""
+        self.whole_only = False
+        """All have just yielded: only whole prompts are admitted, lest they yield again and again."""
         self.counts: Counter[str] = Counter()
 
     # -- the queue -------------------------------------------------------------------------------------------
@@ -127,6 +127,10 @@ class TieredQueue(Lane):
             self.waiting.add(mail.pop(0)[1])
         self.refused = False
         return True
+
+    def holds_here(self, request: Request) -> bool:
+        """Return whether a request that is out of the queue has blocks here that no copy needs."""
+        return request.blocks > 0 and request not in self.arriving and request not in self.ready
 
     def take_over(self, request: Request) -> None:
         """Queue a request that the lane beside this one hands on, or sends home."""

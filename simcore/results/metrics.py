@@ -16,7 +16,7 @@ from simcore.results.columns import RequestColumns, WarmUp
 from simcore.results.itl import pooled_itl
 from simcore.results.peaks import TokenSeconds, peak_concurrency
 from simcore.results.programs import program_metrics
-from simcore.results.schema import Health, State
+from simcore.results.schema import STATES, Health
 from simcore.results.slo import MS_PER_S, Slo
 from simcore.results.spill import read_steps
 from simcore.results.state import PARTS, classify, count_by_part
@@ -115,16 +115,15 @@ def _keys(
 def _state(columns: RequestColumns, window_ps: tuple[int, int]) -> Health:
     """Return the state over the window, all requests counted: those of the warm-up queue too.
 
-    A request that left without having started (a client that gave up) waited until then. One that was turned away
-    never waited, nor does one count of which nobody wrote down when it left.
+    A request that was turned away, or whose client gave it up, before it started counts as waiting to the end: it was
+    not served. One that an instance lost waited until then. One that never could fit does not count.
     """
     arrivals = np.zeros(1 + PARTS, np.int64)
     starts = np.zeros(1 + PARTS, np.int64)
-    present: tuple[State, ...] = ("finished", "cancelled", "unfinished", "failed")
-    for state in present:
+    for state in STATES:
         for arrival, scheduled, left in columns.pieces("arrival_ps", "scheduled_ps", "finished_ps", state=state):
-            out = np.where(scheduled >= 0, scheduled, left)
-            counted = (out >= 0) | (state == "unfinished")
+            out = np.where((scheduled >= 0) | (state != "failed"), scheduled, left)
+            counted = (scheduled >= 0) | (left >= 0) | (state == "unfinished")
             arrivals += count_by_part([arrival[counted]], *window_ps)
             starts += count_by_part([out[out >= 0]], *window_ps)
     return classify(arrivals, starts)

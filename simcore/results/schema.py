@@ -47,7 +47,7 @@ REQUEST_ROW = (
     Column("arrival_ps", "int", "date of arrival, picoseconds since the start of the workload"),
     Column("scheduled_ps", "int", "date of the first admission to a batch"),
     Column("first_token_ps", "int", "date of the first output token"),
-    Column("finished_ps", "int", "date it left: its last token, or when it was cancelled or failed"),
+    Column("finished_ps", "int", "date it left: last token, cancelled, failed, turned away; null if too long"),
     Column("prompt_tokens", "int", "tokens of the prompt"),
     Column("output_tokens", "int", "tokens generated, the first included"),
     Column("preemptions", "int", "times it lost its place in a batch"),

@@ -1,8 +1,9 @@
 """State: did a run keep up with its load? STABLE, BACKLOGGED or OVERLOADED, from the requests that wait.
 
 The window runs from the first to the last arrival that counts (after warm-up) and is cut into 100 equal parts; n is
-the number of requests that have arrived and not yet started (those of the warm-up too) at the end of each part.
-`before` is the mean of n over the second quarter of the window, `at_end` over its last twentieth.
+the number of requests that have arrived and not yet started (those of the warm-up too) at the end of each part; who was
+turned away, or gave up, before it started counts as waiting to the end. `before` is the mean of n over the second
+quarter of the window, `at_end` over its last twentieth.
 
 - STABLE: `at_end` is at most 1.25 `before`; or larger, but by at most 1% of the arrivals in the window.
 - OVERLOADED: else, and over the second half of the window the least-squares line through n grows by more than 5% of the

@@ -101,14 +101,13 @@ class Clients:
             self.counts["programs_abandoned"] += 1
 
 
-def is_plain(piece: Arrivals) -> bool:
-    """Return whether nothing but dates and lengths is known of these requests."""
-    columns = (piece.program, piece.stream, piece.head, piece.cancel_ps)
-    return all(column is None for column in columns)
+def has_clients(piece: Arrivals) -> bool:
+    """Return whether more is known of who sent these requests than when."""
+    return piece.program is not None or piece.cancel_ps is not None
 
 
-def with_clients(requests: Iterator[Request], piece: Arrivals) -> Iterator[Request]:
-    """Give each request its content, and its client if it has one; yield those that arrive by themselves."""
+def with_clients(requests: Iterator[Request], piece: Arrivals, contents: bool) -> Iterator[Request]:
+    """Give each request its client if it has one, and its content if asked; yield those that arrive by themselves."""
     n = len(piece)
 
     def column(values: object, default: int) -> Iterator[int]:
@@ -122,12 +121,13 @@ def with_clients(requests: Iterator[Request], piece: Arrivals) -> Iterator[Reque
         column(piece.tool, -1),
         column(piece.stream, -1) if piece.stream is not None else column(piece.program, -1),
         column(piece.cancel_ps, -1),
-        _heads(piece),
+        _heads(piece) if contents else repeat((), n),
         strict=True,
     )
     before: Request | None = None
     for request, program, turn, gap_ps, tool, stream, cancel_ps, head in columns:
-        request.held = content_of(request, head, stream)
+        if contents:
+            request.held = content_of(request, head, stream)
         if program >= 0 or cancel_ps >= 0:
             request.client = Client(program, turn, gap_ps, tool, cancel_ps)
         if turn:

@@ -23,8 +23,8 @@ class Messenger:
     def __init__(self, simulator: "Simulator") -> None:
         self._simulator = simulator
         self._router = simulator.router
-        self.router_hears = _hooks(simulator.router, Router)
-        self.schedulers_hear = frozenset[str]().union(*(_hooks(lane.scheduler, Scheduler) for lane in simulator.lanes))
+        self.router_hears = hooks(simulator.router, Router)
+        self.schedulers_hear = frozenset[str]().union(*(hooks(lane.scheduler, Scheduler) for lane in simulator.lanes))
         self._on_arrived: Callable[..., Iterable[Action]] | None = None
         if "on_arrived" in self.router_hears:
             self._on_arrived = simulator.router.on_arrived
@@ -95,6 +95,6 @@ class Messenger:
         return request is not None and request.state == UNROUTED
 
 
-def _hooks(policy: Policy, role: type[Policy]) -> frozenset[str]:
+def hooks(policy: Policy, role: type[Policy]) -> frozenset[str]:
     """Return the hooks of its role that `policy` overrides."""
     return frozenset(name for name in dir(role) if name.startswith("on_") and overrides(policy, name))

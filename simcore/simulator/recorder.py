@@ -12,8 +12,6 @@ PIECE_ROWS = 1 << 12  # small enough for rows to stay in the CPU cache until the
 
 _OUTCOME = {FINISHED: 0, REJECTED: 1, CANCELLED: 2, FAILED: 4}
 _UNFINISHED = 3
-_DATED = (0, 2, 4)
-"""Those of whom it is known when they left: finished, cancelled, failed."""
 
 
 class Recorder:
@@ -44,7 +42,7 @@ class Recorder:
                 request.arrival_ps,
                 request.scheduled_ps,
                 request.first_ps,
-                request.last_ps if state in _DATED else NEVER,
+                NEVER if state == _UNFINISHED else request.last_ps,
                 request.prompt,
                 request.generated,
                 request.preemptions,

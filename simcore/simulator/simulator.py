@@ -33,8 +33,8 @@ from simcore.contract import (
     to_ps,
 )
 from simcore.contract import decisions as log
-from simcore.simulator.actions import ROUTER, STARTS
-from simcore.simulator.clients import WHY, Clients, is_plain, with_clients
+from simcore.simulator.actions import ROUTER, STARTS, TOO_LONG
+from simcore.simulator.clients import WHY, Clients, has_clients, with_clients
 from simcore.simulator.clock import ARRIVALS, SAMPLES, Alarm, Clock
 from simcore.simulator.collecting import rare_collections
 from simcore.simulator.counters import count
@@ -221,7 +221,10 @@ class Simulator:
             classes = repeat(0) if piece.request_class is None else piece.request_class.tolist()
             columns = (piece.at_ps.tolist(), piece.prompt_tokens.tolist(), piece.output_tokens.tolist(), classes)
             requests = map(Request, numbers, *columns)
-            yield from requests if not self.tiered and is_plain(piece) else with_clients(requests, piece)
+            if self.tiered or has_clients(piece):
+                yield from with_clients(requests, piece, contents=self.tiered)
+            else:
+                yield from requests
 
     def _arrive(self, alarm: Alarm) -> None:
         request = self._next
@@ -366,6 +369,8 @@ class Simulator:
 
     def rejected(self, request: Request, why: int) -> None:
         """A request was turned away: it can never fit (0), its router says so (1), or the queue is full (2)."""
+        if why != TOO_LONG:
+            request.last_ps = self.clock.now
         self.close(request, REJECTED)
         self.outcome.rejected += 1
         self.log(NO_LANE, log.REJECT, request.id, why)

@@ -12,10 +12,11 @@ from simcore.books.copies import Copy
 from simcore.books.request import CANCELLED, FAILED, FINISHED, PAUSED, REJECTED, RUNNING, SWAPPED, WAITING, Request
 from simcore.books.store import KvStore
 from simcore.books.tiered import Stalled, TieredLane
-from simcore.contract import Abort, Done, Preempt
+from simcore.contract import Abort, Done, Preempt, Scheduler
 from simcore.contract import decisions as log
 from simcore.simulator.actions import INSTANCE_DOWN
 from simcore.simulator.clock import Alarm
+from simcore.simulator.messenger import hooks
 from simcore.simulator.stepper import SimLane
 from simcore.simulator.topology import Host
 
@@ -37,6 +38,7 @@ class SimTieredLane(SimLane, TieredLane):
             swaps=mechanisms.preemption == "swap",
             late=mechanisms.schedule_ahead,
         )
+        store.remembers = store.remembers or (store.cache is not None and bool(hooks(self.scheduler, Scheduler)))
         self.at = home
         self.other: SimTieredLane | None = None
         """The lane beside it on the same pool."""
@@ -48,8 +50,8 @@ class SimTieredLane(SimLane, TieredLane):
         """It stalls, and will look again at this instant."""
         self.late_firsts: list[Request] = []
         """Whose first token came out at the last boundary, and nobody was told."""
-        self.brief = False
-        """The iteration formed must be a step of its own."""
+        self.heard = False
+        """The lane heard of somebody when it had formed its iteration: the next one looks at the queue again."""
         self.freed = False
         """Blocks became free at this boundary."""
 
@@ -82,7 +84,7 @@ class SimTieredLane(SimLane, TieredLane):
     def withdrawn(self, request: Request) -> None:
         self.withdraw(request)
         self.let_go(request)
-        if request.blocks and request not in self.arriving and request not in self.ready:
+        if self.holds_here(request):
             self.later(partial(self.store.release, request))  # it was handed on by the lane beside
         else:
             self.look_again()
@@ -221,7 +223,7 @@ class SimTieredLane(SimLane, TieredLane):
         if finished:
             self.freed = True
         for request in finished:
-            self.ended[request.id] = self.store.note_end(request)
+            self.store.note_end(request, self.ended)
         handed, self.handed = self.handed, []
         if self.other is not None:
             for request in handed:
@@ -234,13 +236,13 @@ class SimTieredLane(SimLane, TieredLane):
 
     def _launch(self, alarm: Alarm, now: int) -> None:
         simulator = self.simulator
-        self.brief = False
+        self.heard = False
         try:
             formed = self.schedule(self.started)
             if self.deliver(self.it):
-                self.brief = True
-                formed = formed or (not self.hurried and self.schedule(self.started))  # nothing runs: heard at once
-            if not formed and self.waiting and not self.hurried and self._break_up():
+                self.heard = True
+                formed = formed or (not self.made_room and self.schedule(self.started))  # nothing runs: heard at once
+            if not formed and self.waiting and not self.made_room and self._break_up():
                 formed = self.schedule(self.started)
         except Stalled:
             formed = self.stalled = True
@@ -249,8 +251,8 @@ class SimTieredLane(SimLane, TieredLane):
         self.copies.clear()
         if not formed:
             self.alarm = None
-            if self.waiting and self.hurried:
-                self.cautious = True
+            if self.waiting and self.made_room:
+                self.whole_only = True
                 self.wake()  # all yielded, and there is no iteration to wait for
         elif self.stalled:
             self.alarm = alarm
@@ -297,8 +299,8 @@ class SimTieredLane(SimLane, TieredLane):
         if not (
             self.per_iteration
             or waited
-            or self.brief
-            or self.hurried
+            or self.heard
+            or self.made_room
             or self.joined
             or (self.late_firsts and simulator.tell_firsts)
             or (not alone and self.chunks)
@@ -373,7 +375,7 @@ class SimTieredLane(SimLane, TieredLane):
         else:
             self.withdraw(request)
             self.let_go(request)
-            if request.blocks and request not in self.arriving and request not in self.ready:
+            if self.holds_here(request):
                 self.freed = True
                 self.store.release(request)
         self._report_changes()

@@ -30,7 +30,7 @@ def _prompts(workload: Workload) -> Iterator[tuple[Content, int]]:
         rows = zip(piece.at_ps.tolist(), piece.prompt_tokens.tolist(), piece.output_tokens.tolist(), strict=True)
         requests = [Request(read + row, *lengths) for row, lengths in enumerate(rows)]
         read += len(requests)
-        for _ in with_clients(iter(requests), piece):
+        for _ in with_clients(iter(requests), piece, contents=True):
             pass  # gives each its content
         for request in requests:
             assert request.held is not None

@@ -161,20 +161,29 @@ def test_pins_expire_by_date_and_a_replaced_one_does_not():
 
 
 def test_a_program_leaves_its_last_turn_behind_and_a_request_of_none_nothing():
-    kv = store()
+    kv, ended = store(), {}
+    kv.remembers = True
     for number, program in ((0, 5), (1, -1), (2, 5), (3, 6)):
         one = request(number, 16, program=program)
         one.computed = 16
-        tail = kv.note_end(one)
-        assert (tail.key, tail.computed) == (program if program >= 0 else -1 - number, 16)
+        kv.note_end(one, ended)
+        assert (ended[number].key, ended[number].computed) == (program if program >= 0 else -1 - number, 16)
     assert list(kv.tails) == [2, 3]
+
+
+def test_a_store_that_nobody_may_pin_in_remembers_nothing():
+    kv, ended = store(), {}
+    kv.note_end(request(0, 16, program=5), ended)
+    assert not ended
+    assert not kv.tails
 
 
 def test_a_cleared_store_is_as_new():
     kv = store(host_blocks=5)
     one = request(0, 40, (7, 40), program=1)
     compute(kv, one, 40)
-    kv.note_end(one)
+    kv.remembers = True
+    kv.note_end(one, {})
     kv.pin(1, held(one).content, 40, 50)
     kv.host_free, kv.reserved = 2, 3
     kv.clear()

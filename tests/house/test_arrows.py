@@ -23,7 +23,9 @@ LAYERS = {
     "cost": {"contract", "cost"},
     "simulator": {"contract", "books", "simulator"},
     "results": {"contract", "simulator", "results"},
-    "study": {"contract", "cost", "simulator", "results", "study", ""},
+    "report": {"contract", "results", "report"},
+    "study": {"contract", "cost", "simulator", "results", "report", "study", ""},
+    "commands": {"contract", "cost", "results", "report", "study", "commands", ""},
 }
 
 

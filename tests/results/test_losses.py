@@ -34,13 +34,18 @@ def test_a_request_of_no_program_has_no_program_and_no_turn(tmp_path: Path) -> N
     assert [tuple(each.values()) for each in columns.to_pylist()] == [(5, None, None), (0, 0, 2)]
 
 
-def test_a_client_that_gives_up_waited_until_then(tmp_path: Path) -> None:
-    # One arrives each second and none is served: each gives up after 10 s, so ten wait from then on.
-    rows = [row(i, state="cancelled", arrival=i * S, left=(i + 10) * S) for i in range(1000)]
+@pytest.mark.parametrize("state", ["rejected", "cancelled"])
+@pytest.mark.parametrize(("every", "verdict"), [(1, "OVERLOADED"), (10, "OVERLOADED"), (200, "STABLE")])
+def test_sending_work_away_does_not_make_a_run_stable(tmp_path: Path, state: str, every: int, verdict: str) -> None:
+    # One arrives each second; one in so many is sent away, or gives up, at once, and the others start at once.
+    away = {i: row(i, state=state, arrival=i * S, left=(i + 1) * S) for i in range(0, 1000, every)}
+    rows = [away.get(i) or row(i, arrival=i * S, scheduled=i * S, left=(i + 1) * S) for i in range(1000)]
+    assert finished_cell(tmp_path, rows)["state"] == verdict
+
+
+def test_a_request_that_never_could_fit_is_no_sign_of_overload(tmp_path: Path) -> None:
+    rows = [row(i, state="rejected", arrival=i * S) for i in range(1000)]
     assert finished_cell(tmp_path, rows)["state"] == "STABLE"
-    # With a patience that outlasts the run the queue only grows.
-    rows = [row(i, state="cancelled", arrival=i * S, left=(i + 2000) * S) for i in range(1000)]
-    assert finished_cell(tmp_path, rows)["state"] == "OVERLOADED"
 
 
 def test_the_prefix_hit_rate_is_tokens_found_over_tokens_looked_up(tmp_path: Path) -> None:
