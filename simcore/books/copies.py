@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from simcore.books.prefix_cache import Chain
+from simcore.books.caches import Holder
 from simcore.books.request import Request
 
 Way = Literal["drop", "swap"]
@@ -12,7 +12,7 @@ Way = Literal["drop", "swap"]
 class Kept(NamedTuple):
     """Blocks that stay until a copy of them has ended: the cached ones among them, how many, and of how many tokens."""
 
-    chain: Chain | None
+    chain: Holder | None
     blocks: int
     computed: int
 

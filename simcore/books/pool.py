@@ -20,6 +20,9 @@ class Tables(Protocol):
     def grow(self, request: Request, tokens: int, blocks: int) -> int:
         """`request` is to compute its prompt up to `tokens`, which takes at most `blocks` more."""
 
+    def extend(self, request: Request, blocks: int) -> None:
+        """`request` takes this many more to decode."""
+
     def release(self, request: Request, blocks: int) -> int:
         """`request` gives the `blocks` it holds back."""
 
@@ -78,19 +81,12 @@ class BlockTables:
         self.free.extend(self.of.pop(request.id, ()))
         return blocks
 
-    def decode(self, running: Iterable[Request], first: int, last: int, blocks: int) -> None:
-        """Hand out what the decodes among `running` take in iterations first..last-1, in the order of time.
+    def extend(self, request: Request, blocks: int) -> None:
+        self.grow(request, 0, blocks)
 
-        A decode takes a block in each iteration that writes the first token of one.
-        """
-        size = self.block_tokens
-        due = [
-            (iteration, position, request)
-            for position, request in enumerate(running)
-            if request.ends >= 0
-            for iteration in range(first + (-(request.offset + first)) % size, last, size)
-        ]
-        for _, _, request in sorted(due, key=lambda entry: entry[:2]):
+    def decode(self, running: Iterable[Request], first: int, last: int, blocks: int) -> None:
+        """Hand out what the decodes among `running` take in iterations first..last-1, in the order of time."""
+        for request in in_turn(running, first, last, self.block_tokens):
             self.grow(request, 0, 1)
 
     def check(self, free: int) -> None:
@@ -98,3 +94,17 @@ class BlockTables:
         held = [block for table in self.of.values() for block in table]
         assert len(self.free) == free, f"{len(self.free)} free ids, but {free} free blocks counted"
         assert sorted([*held, *self.free]) == list(range(self.total)), "a block id was lost or has two owners"
+
+
+def in_turn(running: Iterable[Request], first: int, last: int, block_tokens: int) -> list[Request]:
+    """Return the decodes among `running` once for each block they take in iterations first..last-1, in that order.
+
+    A decode takes a block in each iteration that writes the first token of one.
+    """
+    due = [
+        (iteration, position, request)
+        for position, request in enumerate(running)
+        if request.ends >= 0
+        for iteration in range(first + (-(request.offset + first)) % block_tokens, last, block_tokens)
+    ]
+    return [request for _, _, request in sorted(due, key=lambda entry: entry[:2])]

@@ -269,8 +269,11 @@ class PrefixCache:
 
     # -- the queue of free blocks ---------------------------------------------------------------------------
 
-    def take(self, blocks: int) -> None:
-        """Take the first so many free blocks, as anonymous ones: what was cached in them is forgotten."""
+    def take(self, blocks: int, chain: Chain | None = None) -> None:
+        """Take the first so many free blocks, as anonymous ones: what was cached in them is forgotten.
+
+        chain: whose they become; runs need not know.
+        """
         assert 0 <= blocks <= self.free, f"{blocks} blocks to take, {self.free} free"
         self.free -= blocks
         queue = self._queue
@@ -293,7 +296,7 @@ class PrefixCache:
                     del run.parent.children[run.name]
                     run = run.parent
 
-    def give(self, blocks: int) -> None:
+    def give(self, blocks: int, chain: Chain | None = None) -> None:
         """Free so many anonymous blocks: they go to the end of the queue."""
         assert 0 <= blocks <= self.total - self.free, f"{blocks} blocks to give, {self.total - self.free} held"
         self.free += blocks

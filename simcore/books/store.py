@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from simcore.books.pool import KvPool
-from simcore.books.prefix_cache import OPEN, Chain, Content, PrefixCache
+from simcore.books.block_cache import BlockCache
+from simcore.books.caches import Cache, Holder
+from simcore.books.pool import KvPool, in_turn
+from simcore.books.prefix_cache import OPEN, Content, PrefixCache
 from simcore.books.request import Request
 
 HERE, NOWHERE, HOST, REMOTE = range(4)
@@ -23,8 +25,8 @@ class Held:
     def __init__(self, content: Content) -> None:
         self.content = content
         self.where = NOWHERE
-        self.chain: Chain | None = None
-        """The cached blocks it holds; None while it holds none, or without a prefix cache."""
+        self.chain: Holder | None = None
+        """The cached blocks it holds, or all, if blocks have ids; None while it holds none, or without a cache."""
         self.cached = -1
         """Tokens the prefix cache held when it first ran; -1: it did not run yet."""
         self.host_blocks = 0
@@ -47,7 +49,7 @@ class Pin:
 
     __slots__ = ("chain", "until_ps")
 
-    def __init__(self, chain: Chain, until_ps: int) -> None:
+    def __init__(self, chain: Holder, until_ps: int) -> None:
         self.chain = chain
         self.until_ps = until_ps
 
@@ -59,12 +61,14 @@ class KvStore:
         pool: its blocks.
         cached: whether there is a prefix cache.
         host_blocks: blocks of host memory for swapped KV.
+        identities: keep the id of every block.
     """
 
     __slots__ = (
         "_dates",
         "_last_turns",
         "cache",
+        "cached",
         "enqueued",
         "host_blocks",
         "host_free",
@@ -75,10 +79,16 @@ class KvStore:
         "tails",
     )
 
-    def __init__(self, pool: KvPool, cached: bool, host_blocks: int) -> None:
+    def __init__(self, pool: KvPool, cached: bool, host_blocks: int, identities: bool = False) -> None:
         self.pool = pool
-        self.cache = PrefixCache(pool.total, pool.block_tokens) if cached else None
-        if self.cache is not None:
+        self.cached = cached
+        self.cache: Cache | None = None
+        """Who holds which blocks; without a prefix cache, there only for their ids."""
+        if identities:
+            self.cache = BlockCache(pool.total, pool.block_tokens, find=cached)
+            pool.tables = HeldTables(self.cache, pool.block_tokens)
+        elif cached:
+            self.cache = PrefixCache(pool.total, pool.block_tokens)
             pool.tables = PrefixTables(self.cache, pool.block_tokens)
         self.host_blocks = self.host_free = host_blocks
         self.reserved = 0
@@ -124,7 +134,7 @@ class KvStore:
             cached, _ = self.cache.match(held.content, request.computed // pool.block_tokens)
             held.chain = self.cache.open(held.content)
             pool.free -= self.cache.grow(held.chain, cached) + blocks - cached
-            self.cache.take(blocks - cached)
+            self.cache.take(blocks - cached, held.chain)
         request.blocks = blocks
         return cached
 
@@ -144,7 +154,7 @@ class KvStore:
             own = min(full, request.blocks) - held.chain.blocks
             self.pool.free -= self.cache.grow(held.chain, full, own) if self.cache is not None else 0
 
-    def give_back(self, chain: Chain | None, blocks: int, computed: int) -> None:
+    def give_back(self, chain: Holder | None, blocks: int, computed: int) -> None:
         """Free `blocks` blocks that hold `computed` tokens, the first of them cached ones of `chain`."""
         if self.cache is None:
             self.pool.free += blocks
@@ -226,12 +236,16 @@ class PrefixTables:
 
     __slots__ = ("_cache", "_size")
 
-    def __init__(self, cache: PrefixCache, block_tokens: int) -> None:
+    def __init__(self, cache: Cache, block_tokens: int) -> None:
         self._cache = cache
         self._size = block_tokens
 
     def decode(self, running: Iterable[Request], first: int, last: int, blocks: int) -> None:
-        self._cache.take(blocks)
+        self._cache.take(blocks, None)
+
+    def extend(self, request: Request, blocks: int) -> None:
+        assert request.held is not None
+        self._cache.take(blocks, request.held.chain)
 
     def grow(self, request: Request, tokens: int, blocks: int) -> int:
         cache, held = self._cache, request.held
@@ -244,7 +258,7 @@ class PrefixTables:
         taken = cache.grow(chain, full, used) if full > chain.blocks else 0
         more = request.blocks + blocks - full - (own - used)
         if more:
-            cache.take(more)
+            cache.take(more, chain)
         return taken + more
 
     def release(self, request: Request, blocks: int) -> int:
@@ -261,10 +275,20 @@ class PrefixTables:
         self._cache.check()
 
 
-def freed(cache: PrefixCache, chain: Chain | None, blocks: int, full: int) -> int:
+class HeldTables(PrefixTables):
+    """The same, where blocks have ids: the chain of a request has those of all its blocks, in order."""
+
+    __slots__ = ()
+
+    def decode(self, running: Iterable[Request], first: int, last: int, blocks: int) -> None:
+        for request in in_turn(running, first, last, self._size):
+            self.extend(request, 1)
+
+
+def freed(cache: Cache, chain: Holder | None, blocks: int, full: int) -> int:
     """Free `blocks` blocks, the first `full` of which are full and stay cached; return how many became free."""
     if chain is None:
-        cache.give(blocks)
+        cache.give(blocks, None)
         return blocks
     more = full - chain.blocks
     taken = cache.grow(chain, full, min(more, blocks - chain.blocks)) if more > 0 else 0

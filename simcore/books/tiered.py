@@ -91,7 +91,7 @@ class TieredLane(TieredLeaving):
             more = self.pool.blocks_for(request.computed + 1) - request.blocks
             self.pool.free -= more
             if self.pool.tables is not None:
-                self.pool.tables.decode((), 0, 0, more)
+                self.pool.tables.extend(request, more)
             self._decode_now(request)
         else:
             self._fetch(request)
@@ -105,7 +105,7 @@ class TieredLane(TieredLeaving):
         hits, target = store.hits(request), request.prompt + request.generated
         if held.cached < 0:
             held.cached = hits
-            if store.cache is not None:
+            if store.cached:
                 self.counts["prefix_hit_tokens"] += hits
                 self.counts["prefix_query_tokens"] += target
         request.computed = hits

@@ -23,7 +23,7 @@ def count(simulator: "Simulator", counters: dict[str, int]) -> None:
         if isinstance(lane, SimTieredLane):
             total.update(lane.counts)
     for instance in simulator.instances:
-        if instance.store is not None and instance.store.cache is not None:
+        if instance.store is not None and instance.store.cache is not None and instance.store.cached:
             total["prefix_evictions"] += instance.store.cache.evicted
     total.update(simulator.clients.counts)
     total.update(simulator.counts)

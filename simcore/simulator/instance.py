@@ -99,7 +99,7 @@ class SimInstance:
         for lane in self.lanes:
             lane.check()
             held += lane.holding
-        if self.store is None or self.store.cache is None:
+        if self.store is None or not self.store.cached:
             total = self.pool.total
             assert self.pool.free + held == total, f"{self.pool.free} free + {held} held != {total}"
         if self.store is not None:

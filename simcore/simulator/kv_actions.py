@@ -27,7 +27,7 @@ def pin(simulator: "Simulator", lane: "SimLane", action: PinKV) -> None:
     """Hold the KV of what ended. Raises IllegalAction."""
     instance = simulator.instances[lane.instance]
     store = instance.store
-    if store is None or store.cache is None:
+    if store is None or not store.cached:
         raise IllegalAction(f"{action}: needs `mechanism: {{prefix_cache: cold}}`")
     if not isfinite(action.until_s):
         raise IllegalAction(f"{action}: until_s must be a date")

@@ -137,8 +137,9 @@ class Simulator:
         """Make one more instance, up and empty."""
         settings, number = self.settings, len(self.instances)
         mechanisms = settings.mechanisms
-        pool = KvPool(settings.kv_blocks, settings.block_tokens, settings.block_ids)
-        store = KvStore(pool, mechanisms.prefix_cache is not None, mechanisms.host_blocks) if self.tiered else None
+        cached, ids = mechanisms.prefix_cache is not None, settings.block_ids
+        pool = KvPool(settings.kv_blocks, settings.block_tokens, ids and not self.tiered)
+        store = KvStore(pool, cached, mechanisms.host_blocks, ids) if self.tiered else None
         role = settings.roles[number] if number < len(settings.roles) else "mixed"
         instance = SimInstance(number, pool, store, role, mechanisms.sm_split)
         self.instances.append(instance)

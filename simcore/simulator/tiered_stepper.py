@@ -38,7 +38,7 @@ class SimTieredLane(SimLane, TieredLane):
             swaps=mechanisms.preemption == "swap",
             late=mechanisms.schedule_ahead,
         )
-        store.remembers = store.remembers or (store.cache is not None and bool(hooks(self.scheduler, Scheduler)))
+        store.remembers = store.remembers or (store.cached and bool(hooks(self.scheduler, Scheduler)))
         self.at = home
         self.other: SimTieredLane | None = None
         """The lane beside it on the same pool."""

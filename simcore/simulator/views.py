@@ -109,7 +109,7 @@ class LiveInstance:
 
     def cached_tokens(self, request: int) -> int:
         store = self._instance.store
-        if store is None or store.cache is None:
+        if store is None or not store.cached:
             return 0
         self._instance.catch_up()
         return store.hits(self._simulator.live[request])

@@ -11,7 +11,7 @@ from simcore.simulator.clients import with_clients
 
 def warm(stores: Iterable[KvStore], workload: Workload) -> None:
     """Let the prompts of all requests go through each cache, one by one, in order; nothing stays held."""
-    caches = [store.cache for store in stores if store.cache is not None]
+    caches = [store.cache for store in stores if store.cache is not None and store.cached]
     for content, prompt_tokens in _prompts(workload):
         for cache in caches:
             blocks = prompt_tokens // cache.block_tokens
