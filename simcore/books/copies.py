@@ -20,7 +20,7 @@ class Kept(NamedTuple):
 class Copy:
     """A copy to make, of `blocks` blocks of `request`: "out" to the host, "in" from it, or a "fetch" from `source`."""
 
-    __slots__ = ("blocks", "kept", "kind", "request", "source")
+    __slots__ = ("blocks", "ids", "kept", "kind", "request", "source")
 
     def __init__(
         self, kind: Literal["out", "in", "fetch"], request: Request, blocks: int, source: object = None
@@ -31,3 +31,6 @@ class Copy:
         self.source = source
         self.kept: Kept | None = None
         """What a copy out holds until it has ended."""
+        self.ids: list[int] = []
+        """The blocks here that it reads or fills, in the order of their tokens, the last ones of the request; if they
+        have ids."""

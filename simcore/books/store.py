@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import NamedTuple
 
-from simcore.books.block_cache import BlockCache
+from simcore.books.block_cache import BlockCache, BlockChain
 from simcore.books.caches import Cache, Holder
 from simcore.books.pool import KvPool, in_turn
 from simcore.books.prefix_cache import OPEN, Content, PrefixCache
@@ -153,6 +153,11 @@ class KvStore:
         if held.chain is not None and full > held.chain.blocks:
             own = min(full, request.blocks) - held.chain.blocks
             self.pool.free -= self.cache.grow(held.chain, full, own) if self.cache is not None else 0
+
+    def ids(self, request: Request) -> list[int]:
+        """Return the blocks that `request` has here, in the order of its tokens; none where blocks have no ids."""
+        chain = None if request.held is None else request.held.chain
+        return list(chain.ids) if isinstance(chain, BlockChain) else []
 
     def give_back(self, chain: Holder | None, blocks: int, computed: int) -> None:
         """Free `blocks` blocks that hold `computed` tokens, the first of them cached ones of `chain`."""

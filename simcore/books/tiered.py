@@ -127,7 +127,9 @@ class TieredLane(TieredLeaving):
         at_once = from_host and self.sync
         cached = store.reserve(request, request.computed + at_once)
         blocks = self.pool.blocks_for(request.computed) - cached
-        self.copies.append(Copy("in" if from_host else "fetch", request, blocks, held.source))
+        copy = Copy("in" if from_host else "fetch", request, blocks, held.source)
+        copy.ids = store.ids(request)[cached : cached + blocks]
+        self.copies.append(copy)
         self.notes.append((log.FETCH, request, blocks))
         self.counts["swap_ins" if from_host else "handoffs"] += 1
         self.counts["swapped_blocks" if from_host else "handoff_blocks"] += blocks

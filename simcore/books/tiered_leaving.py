@@ -90,6 +90,7 @@ class TieredLeaving(TieredQueue):
         self.counts["swap_outs"] += 1
         self.counts["swapped_blocks"] += blocks
         copy = Copy("out", request, blocks)
+        copy.ids = store.ids(request)
         self.copies.append(copy)
         if self.sync:
             store.release(request)

@@ -1,10 +1,9 @@
 """Faults: instances fail, links lose bandwidth, stragglers are slow, each at its date and for a while."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
-from simcore.contract import CostModel, Shape, to_ps
+from simcore.contract import to_ps
 from simcore.simulator.clock import TIMERS, Alarm
 from simcore.simulator.outage import go_down
 from simcore.simulator.settings import Fault
@@ -100,13 +99,7 @@ class Faults:
         self._simulator.network.scale(link, min(self._links[link].values(), default=_WHOLE))
 
     def _set_pace(self, instance: int) -> None:
-        cost = self._simulator.settings.cost
-        permille = max(self._paces[instance].values(), default=_WHOLE)
+        permille = max(self._paces[instance].values(), default=None)
         for lane in self._simulator.instances[instance].lanes:
-            lane.line = cost.line if not self._paces[instance] else partial(_slow, cost, permille)
+            lane.line = self._simulator.line_of(lane, permille)
             lane.cut()
-
-
-def _slow(cost: CostModel, permille: int, shape: Shape) -> tuple[int, int, int]:
-    """Return the line of a straggler: each iteration is a step of its own, since rounding bends it."""
-    return max(1, cost.line(shape)[0] * permille // _WHOLE), 0, 1

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Literal
 
@@ -15,6 +16,7 @@ from simcore.contract import (
     Abort,
     Blocked,
     Cancelled,
+    CostModel,
     Done,
     Finished,
     FirstToken,
@@ -26,6 +28,7 @@ from simcore.contract import (
     Rejected,
     Scheduler,
     SetRole,
+    Shape,
     Stepped,
     Woke,
     Workload,
@@ -98,6 +101,8 @@ class Simulator:
         self.router_may = STARTS & self.router.emits
         self.tools = workload.tools
         self.tiered = is_tiered(settings) or SetRole in self.router_may
+        self.contents = self.tiered
+        """Requests know which tokens they consist of."""
         self.max_waiting = settings.mechanisms.max_waiting
         self.lanes_each = 1 if settings.mechanisms.sm_split is None else 2
         links = () if settings.topology is None else settings.topology.make_links()
@@ -176,6 +181,11 @@ class Simulator:
             lane.victim = lambda: self._victim(index, scheduler)
         return lane
 
+    def line_of(self, lane: SimLane, permille: int | None) -> Callable[[Shape], tuple[int, int, int]]:
+        """Return how long iterations of `lane` take, in thousandths of their time if it is a straggler's."""
+        cost = self.settings.cost
+        return cost.line if permille is None else partial(_slow, cost, permille)
+
     def _kind_of_lane(self, scheduler: Scheduler) -> type[SimLane]:
         if not overrides(scheduler, "batch"):
             return SimTieredLane if self.tiered else SimLane
@@ -222,8 +232,8 @@ class Simulator:
             classes = repeat(0) if piece.request_class is None else piece.request_class.tolist()
             columns = (piece.at_ps.tolist(), piece.prompt_tokens.tolist(), piece.output_tokens.tolist(), classes)
             requests = map(Request, numbers, *columns)
-            if self.tiered or has_clients(piece):
-                yield from with_clients(requests, piece, contents=self.tiered)
+            if self.contents or has_clients(piece):
+                yield from with_clients(requests, piece, contents=self.contents)
             else:
                 yield from requests
 
@@ -446,6 +456,16 @@ class Simulator:
             self.messenger.tell_router("on_woke", Woke(key))
         else:
             self.messenger.tell_scheduler(self.lanes[who], "on_woke", Woke(key))
+
+
+def _slow(cost: CostModel, permille: int, shape: Shape) -> tuple[int, int, int]:
+    """Return the line of a straggler: each iteration is a step of its own, since rounding bends it."""
+    return slowed(cost.line(shape)[0], permille), 0, 1
+
+
+def slowed(duration_ps: int, permille: int) -> int:
+    """Return how long a straggler takes for what takes others so long."""
+    return max(1, duration_ps * permille // 1000)
 
 
 def _instance_of(end: End) -> int:

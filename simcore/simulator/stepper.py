@@ -10,7 +10,7 @@ t sees the boundaries at t of lanes up to i as passed and those of later lanes a
 """
 
 from bisect import insort
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import isqrt
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from simcore.books.pool import KvPool
 from simcore.books.queues import Queue
 from simcore.books.request import RUNNING, WAITING, Request
 from simcore.books.whole_batch import WholeBatchLane
-from simcore.contract import Abort, Batch, Done, IllegalAction, Preempt, Scheduler, WakeAfter, WakeBelow
+from simcore.contract import Abort, Batch, Done, IllegalAction, Preempt, Scheduler, Shape, WakeAfter, WakeBelow
 from simcore.contract import decisions as log
 from simcore.simulator.actions import INSTANCE_DOWN, STARTS
 from simcore.simulator.clock import LANES, Alarm
@@ -68,7 +68,7 @@ class SimLane(Lane):
         self.scheduler = scheduler
         self.may = STARTS & scheduler.emits
         self.priority = LANES + index
-        self.line = simulator.settings.cost.line
+        self.line: Callable[[Shape], tuple[int, int, int]] = simulator.settings.cost.line
         self.uses_longest = simulator.settings.cost.uses_longest
         self.per_iteration = simulator.settings.per_iteration
         self.alarm: Alarm | None = None

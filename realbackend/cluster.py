@@ -1,0 +1,145 @@
+"""Cluster: a run whose iterations and copies really happen, in virtual time.
+
+Everything that decides is the simulator's: arrivals, policies, queues, books, one iteration at a time, with the id of
+every block. What it calls an iteration is computed here by an engine, what it calls a copy moves KV.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from realbackend.host import HostBlocks
+from realbackend.pace import Pace
+from realbackend.texts import Texts
+from realbackend.work import Engine, work_of
+from simcore.books.block_cache import BlockChain
+from simcore.books.copies import Copy
+from simcore.books.request import Request
+from simcore.books.tiered import TieredLane
+from simcore.contract import Shape, Workload
+from simcore.simulator.instance import SimInstance
+from simcore.simulator.settings import Settings, Sink
+from simcore.simulator.simulator import End, Simulator, slowed
+from simcore.simulator.stepper import SimLane
+
+Generated = dict[int, list[int]]
+"""The tokens that each request generated, by request."""
+
+
+class RealCluster(Simulator):
+    """One run on engines.
+
+    Args:
+        make_engine: builds the engine of an instance, by its number.
+        pace: how long iterations take.
+        texts: what the prompts say.
+        late_copies: KV moves when its copy ends instead of when it begins, where both are allowed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        workload: Workload,
+        sink: Sink,
+        *,
+        make_engine: Callable[[int], Engine],
+        pace: Pace,
+        texts: Texts,
+        late_copies: bool = False,
+    ) -> None:
+        if settings.mechanisms.prefix_cache == "warm":
+            raise ValueError("prefix_cache: must be cold on a real engine, which has computed nothing yet, got warm")
+        self.engines: list[Engine] = []
+        self.hosts: list[HostBlocks] = []
+        self.texts = texts
+        self.pace = pace
+        self.generated: Generated = {}
+        """What finished, as it was generated."""
+        self._make_engine = make_engine
+        self._late_copies = late_copies
+        super().__init__(replace(settings, per_iteration=True, block_ids=True), workload, sink)
+        self.contents = True
+
+    def add_instance(self) -> SimInstance:
+        instance = super().add_instance()
+        self.engines.append(self._make_engine(instance.id))
+        self.hosts.append(HostBlocks(self.settings.mechanisms.host_blocks))
+        for lane in instance.lanes:
+            lane.line = self.line_of(lane, None)
+        return instance
+
+    def line_of(self, lane: SimLane, permille: int | None) -> Callable[[Shape], tuple[int, int, int]]:
+        return partial(self._iteration, lane, permille)
+
+    # -- iterations ------------------------------------------------------------------------------------------------
+
+    def _iteration(self, lane: SimLane, permille: int | None, shape: Shape) -> tuple[int, int, int]:
+        """Compute the iteration that `lane` has formed; return the line of its duration."""
+        took_ps = self.pace.timed(lane.instance, shape, partial(self._compute, lane))
+        return took_ps if permille is None else slowed(took_ps, permille), 0, 1
+
+    def _compute(self, lane: SimLane) -> None:
+        work = work_of(lane, self.texts)
+        tokens = self.engines[lane.instance].run(work)
+        gives = [each for each in work if each.gives]
+        for each, token in zip(gives, tokens, strict=True):
+            self.texts.add(self.live[each.request], each.start + len(each.tokens), token)
+
+    # -- copies ----------------------------------------------------------------------------------------------------
+
+    def copy(self, copy: Copy, src: End, dst: End, done: Callable[[], None]) -> None:
+        move = self._mover(copy, src if isinstance(src, int) else src.instance, dst)
+        lane = self.lanes[copy.request.lane or 0]
+        if self._late_copies and not (isinstance(lane, TieredLane) and lane.sync and copy.kind != "fetch"):
+
+            def moved() -> None:
+                move()
+                done()
+
+            super().copy(copy, src, dst, moved)
+        else:
+            move()
+            super().copy(copy, src, dst, done)
+
+    def _mover(self, copy: Copy, source: int, dst: End) -> Callable[[], None]:
+        """Return what moves the bytes; which blocks they are is settled now, while the books say it."""
+        request, target = copy.request, dst if isinstance(dst, int) else dst.instance
+        engine, host = self.engines[target], self.hosts[target]
+        if copy.kind == "out":
+            kept = host.take(request, copy.blocks, self.instances[target].epoch)
+            return partial(engine.copy_out, copy.ids[: copy.blocks], kept)
+        if copy.kind == "in":
+            kept = host.of(request)
+
+            def move_in() -> None:
+                engine.copy_in(kept[len(kept) - copy.blocks :], copy.ids)
+                host.give_back(request)
+
+            return move_in
+        theirs = self._handed(copy)
+        return partial(engine.fetch, self.engines[source], theirs[len(theirs) - copy.blocks :], copy.ids)
+
+    def _handed(self, copy: Copy) -> list[int]:
+        """Return the blocks at the source of a request that was handed on."""
+        assert isinstance(copy.source, TieredLane)
+        kept = copy.source.outgoing[copy.request]
+        assert isinstance(kept.chain, BlockChain)
+        return kept.chain.ids[: kept.blocks]
+
+    # -- ends --------------------------------------------------------------------------------------------------------
+
+    def ended(
+        self,
+        lane: SimLane,
+        firsts: list[Request] | None,
+        finished: list[Request],
+        now: int,
+        handed: Sequence[Request] = (),
+    ) -> None:
+        for request in finished:
+            self.generated[request.id] = self.texts.end(request)
+        super().ended(lane, firsts, finished, now, handed)
+
+    def close(self, request: Request, state: int) -> None:
+        self.texts.end(request)
+        super().close(request, state)

@@ -1,0 +1,59 @@
+"""Real runs in virtual time decide as the simulator does, and no KV is ever lost, stale or swapped for another's."""
+
+from collections import Counter
+
+import pytest
+
+from tests.real.drawn import check
+from tests.real.hash_engine import HashEngine
+
+SEEDS = 72
+GROUPS = 12
+
+
+@pytest.mark.parametrize("group", range(GROUPS))
+def test_drawn_clusters_decide_as_simulated_and_generate_the_tokens_of_each_request_alone(group):
+    for seed in range(group, SEEDS, GROUPS):
+        check(seed)
+
+
+def test_the_drawn_set_swaps_hands_on_shares_and_loses_kv():
+    met: Counter[str] = Counter()
+    for seed in range(24):
+        met.update(check(seed))
+    names = ("preemptions", "swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued")
+    assert all(met[name] >= 10 for name in names), met
+
+
+class NoCopyOut(HashEngine):
+    def copy_out(self, blocks, host):
+        pass
+
+
+class NoCopyIn(HashEngine):
+    def copy_in(self, host, blocks):
+        pass
+
+
+class NoFetch(HashEngine):
+    def fetch(self, source, theirs, blocks):
+        pass
+
+
+class OneBlockLess(HashEngine):
+    """Its last block is another one's: two owners."""
+
+    def run(self, work):
+        blocks = len(self.kv)
+        return super().run([each._replace(blocks=[min(b, blocks - 2) for b in each.blocks]) for each in work])
+
+
+@pytest.mark.parametrize("broken", [NoCopyOut, NoCopyIn, NoFetch, OneBlockLess])
+def test_an_engine_that_mistreats_kv_is_noticed(broken):
+    with pytest.raises(AssertionError, match=r"tokens|gave"):
+        check_all(range(100), broken)
+
+
+def check_all(seeds, engine):
+    for seed in seeds:
+        check(seed, engine=engine)
