@@ -11,7 +11,7 @@ from functools import partial
 from realbackend.host import HostBlocks
 from realbackend.pace import Pace
 from realbackend.texts import Texts
-from realbackend.work import Engine, work_of
+from realbackend.work import Engine, Work, work_of
 from simcore.books.block_cache import BlockChain
 from simcore.books.copies import Copy
 from simcore.books.request import Request
@@ -75,12 +75,15 @@ class RealCluster(Simulator):
 
     def _iteration(self, lane: SimLane, permille: int | None, shape: Shape) -> tuple[int, int, int]:
         """Compute the iteration that `lane` has formed; return the line of its duration."""
-        took_ps = self.pace.timed(lane.instance, shape, partial(self._compute, lane))
+        took_ps = self.pace.timed(shape, partial(self._compute, lane))
         return took_ps if permille is None else slowed(took_ps, permille), 0, 1
 
     def _compute(self, lane: SimLane) -> None:
         work = work_of(lane, self.texts)
-        tokens = self.engines[lane.instance].run(work)
+        self.note(work, self.engines[lane.instance].run(work))
+
+    def note(self, work: list[Work], tokens: list[int]) -> None:
+        """Write down what an iteration generated."""
         gives = [each for each in work if each.gives]
         for each, token in zip(gives, tokens, strict=True):
             self.texts.add(self.live[each.request], each.start + len(each.tokens), token)
@@ -88,34 +91,37 @@ class RealCluster(Simulator):
     # -- copies ----------------------------------------------------------------------------------------------------
 
     def copy(self, copy: Copy, src: End, dst: End, done: Callable[[], None]) -> None:
-        move = self._mover(copy, src if isinstance(src, int) else src.instance, dst)
+        source, target = (end if isinstance(end, int) else end.instance for end in (src, dst))
+        move = self.mover(copy, source, target)
         lane = self.lanes[copy.request.lane or 0]
         if self._late_copies and not (isinstance(lane, TieredLane) and lane.sync and copy.kind != "fetch"):
 
             def moved() -> None:
                 move()
+                self.moved(copy, target)
                 done()
 
             super().copy(copy, src, dst, moved)
         else:
             move()
+            self.moved(copy, target)
             super().copy(copy, src, dst, done)
 
-    def _mover(self, copy: Copy, source: int, dst: End) -> Callable[[], None]:
+    def moved(self, copy: Copy, target: int) -> None:
+        """Book what the bytes of a copy have left behind."""
+        if copy.kind == "in":
+            self.hosts[target].give_back(copy.request)
+
+    def mover(self, copy: Copy, source: int, target: int) -> Callable[[], None]:
         """Return what moves the bytes; which blocks they are is settled now, while the books say it."""
-        request, target = copy.request, dst if isinstance(dst, int) else dst.instance
+        request = copy.request
         engine, host = self.engines[target], self.hosts[target]
         if copy.kind == "out":
             kept = host.take(request, copy.blocks, self.instances[target].epoch)
             return partial(engine.copy_out, copy.ids[: copy.blocks], kept)
         if copy.kind == "in":
             kept = host.of(request)
-
-            def move_in() -> None:
-                engine.copy_in(kept[len(kept) - copy.blocks :], copy.ids)
-                host.give_back(request)
-
-            return move_in
+            return partial(engine.copy_in, kept[len(kept) - copy.blocks :], copy.ids)
         theirs = self._handed(copy)
         return partial(engine.fetch, self.engines[source], theirs[len(theirs) - copy.blocks :], copy.ids)
 

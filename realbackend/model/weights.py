@@ -38,10 +38,10 @@ def load_weights(decoder: Decoder, named: Iterable[tuple[str, Tensor]]) -> None:
 
     Raises ValueError with the names that are missing, unknown or twice, or of another shape; what came before stands.
     """
-    places = _places(decoder)
-    missing = dict.fromkeys(places)
+    storages = places(decoder)
+    missing = dict.fromkeys(storages)
     for name, tensor in named:
-        place = places.get(name)
+        place = storages.get(name)
         if place is None:
             if name == "lm_head.weight" and decoder.shape.tied:
                 continue
@@ -82,7 +82,7 @@ def stored(folder: Path, device: torch.device) -> Iterator[tuple[str, Tensor]]:
 def drawn(shape: ModelShape, seed: int, device: torch.device, dtype: torch.dtype) -> Iterator[tuple[str, Tensor]]:
     """Yield weights drawn by a seed: matrices normal with a deviation of 0.02, norms 1, biases 0."""
     generator = torch.Generator(device).manual_seed(seed)
-    for name, place in _places(Decoder.empty(shape, torch.device("meta"), dtype)).items():
+    for name, place in places(Decoder.empty(shape, torch.device("meta"), dtype)).items():
         if name.endswith("norm.weight"):
             yield name, torch.ones(place.shape, dtype=dtype, device=device)
         elif name.endswith(".bias"):
@@ -91,18 +91,18 @@ def drawn(shape: ModelShape, seed: int, device: torch.device, dtype: torch.dtype
             yield name, torch.empty(place.shape, dtype=dtype, device=device).normal_(0, 0.02, generator=generator)
 
 
-def _places(decoder: Decoder) -> dict[str, Tensor]:
+def places(decoder: Decoder) -> dict[str, Tensor]:
     """Return where each tensor of a checkpoint goes: views of the storages, parts of packed ones."""
     shape = decoder.shape
     sizes = [shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim, shape.kv_heads * shape.head_dim]
-    places = {"model.embed_tokens.weight": decoder.embedding, "model.norm.weight": decoder.norm}
+    named = {"model.embed_tokens.weight": decoder.embedding, "model.norm.weight": decoder.norm}
     if not shape.tied:
-        places["lm_head.weight"] = decoder.head
+        named["lm_head.weight"] = decoder.head
     for number, layer in enumerate(decoder.layers):
         within = f"model.layers.{number}"
         q, k, v = layer.qkv.split(sizes)
         gate, up = layer.gate_up.chunk(2)
-        places |= {
+        named |= {
             f"{within}.input_layernorm.weight": layer.input_norm,
             f"{within}.self_attn.q_proj.weight": q,
             f"{within}.self_attn.k_proj.weight": k,
@@ -115,8 +115,8 @@ def _places(decoder: Decoder) -> dict[str, Tensor]:
         }
         if layer.qkv_bias is not None:
             names = (f"{within}.self_attn.{each}_proj.bias" for each in "qkv")
-            places |= dict(zip(names, layer.qkv_bias.split(sizes), strict=True))
+            named |= dict(zip(names, layer.qkv_bias.split(sizes), strict=True))
         if layer.q_norm is not None and layer.k_norm is not None:
-            places[f"{within}.self_attn.q_norm.weight"] = layer.q_norm
-            places[f"{within}.self_attn.k_norm.weight"] = layer.k_norm
-    return places
+            named[f"{within}.self_attn.q_norm.weight"] = layer.q_norm
+            named[f"{within}.self_attn.k_norm.weight"] = layer.k_norm
+    return named
