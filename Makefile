@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 N ?= 5000
 
-.PHONY: demo test property bench clean
+.PHONY: demo test property bench notebooks clean
 
 demo: .venv/simcore.installed
 	$(BIN)/simcore run studies/ttft_slo.yaml --out runs/demo
@@ -13,7 +13,7 @@ test: .venv/test.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 # Macro-steps, one event per iteration and independent references, bit for bit, on N random workloads: plain runs, then
 # runs with the mechanisms of docs/mechanisms.md drawn together.
@@ -24,6 +24,10 @@ property: .venv/test.installed
 # CPU time and ratios; the ten million requests: $(BIN)/pytest tests/bench -m long --benchmark-only -s
 bench: .venv/test.installed
 	$(BIN)/pytest tests/bench --benchmark-only --benchmark-timer=time.process_time -s
+
+# Runs the notebooks anew and stores what they say, as the tests compare it.
+notebooks: .venv/test.installed
+	$(BIN)/python -m tests.notebooks.refresh
 
 clean:
 	rm -rf .venv runs build *.egg-info

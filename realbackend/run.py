@@ -1,5 +1,6 @@
 """Run: one cell of a study on real engines: load the model, make the engines, choose the clock."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from typing import Literal
@@ -40,6 +41,14 @@ class RealOutcome:
 
     outcome: Outcome
     generated: dict[int, list[int]]
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that was generated: equal runs say the same, whatever became of their requests meanwhile."""
+        digest = hashlib.blake2b(digest_size=16)
+        for request, tokens in sorted(self.generated.items()):
+            digest.update(f"{request}:{','.join(map(str, tokens))};".encode())
+        return digest.hexdigest()
 
 
 def run_real(settings: Settings, workload: Workload, sink: Sink, real: RealSettings) -> RealOutcome:

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from simcore.study.api import Study as Study
+    from simcore.study.results import Results as Results
 
-__version__ = "0.1.0"
-__all__ = ["Study", "__version__"]
+__version__ = "0.3.0"
+__all__ = ["Results", "Study", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     # `import simcore` stays light: a study brings pydantic and all that it reads.
-    if name == "Study":
-        return import_module("simcore.study.api").Study
+    if name in ("Results", "Study"):
+        return getattr(import_module(f"simcore.study.{'api' if name == 'Study' else 'results'}"), name)
     raise AttributeError(f"module 'simcore' has no attribute {name!r}")

@@ -2,12 +2,16 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from simcore import __version__
+from simcore.commands import trace
+from simcore.commands.compare import compare
+from simcore.commands.doctor import doctor
 from simcore.commands.errors import complain, user_errors
+from simcore.commands.report import report
 
 if TYPE_CHECKING:
     from simcore.study.plan import Cell
@@ -26,6 +30,12 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the study; may be given often."),
 ]
+
+
+app.add_typer(trace.app, name="trace")
+app.command()(compare)
+app.command()(report)
+app.command()(doctor)
 
 
 def main() -> None:
@@ -70,7 +80,9 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Run a study and print its systems side by side."""
-    _refuse_later(backend=backend, device=device, clock=clock, timeline=timeline)
+    if timeline:
+        complain(f"--timeline: simcore {__version__} does not have it yet")
+        raise typer.Exit(2)
     with user_errors():
         from simcore.study.api import Study
 
@@ -79,7 +91,8 @@ def run(
             chosen = chosen.override(assignment)
         if seed is not None:
             chosen = chosen.with_seeds_from(seed)
-        how = {"per_iteration": exact is not None, "decisions": decisions}
+        how: dict[str, Any] = {"per_iteration": exact is not None, "decisions": decisions}
+        how |= {"backend": backend, "device": device, "clock": clock}
         if dry_run:
             _print_plan(chosen.plan(**how))
             return
@@ -119,22 +132,6 @@ def list_names(
         width = max(len(name) for name, _ in entries)
         for name, description in entries:
             print(f"  {name:<{width}}  {description}")
-
-
-def _refuse_later(*, backend: str, device: str | None, clock: str | None, timeline: bool) -> None:
-    """Exit if the design has it and this version does not."""
-    later = {
-        "--backend real": backend == "real",
-        f"--clock {clock}": clock not in (None, "model"),
-        "--timeline": timeline,
-    }
-    for option, given in later.items():
-        if given:
-            complain(f"{option}: simcore {__version__} does not have it yet")
-            raise typer.Exit(2)
-    if device is not None:
-        complain("--device: only the real engine runs on a device")
-        raise typer.Exit(2)
 
 
 def _print_plan(cells: "list[Cell]") -> None:

@@ -8,6 +8,11 @@
 
 from traces.catalogue import catalogue_names, describe
 from traces.classes import Classified, RequestClass, request_classes
+from traces.clients import clients
+from traces.filled import Filled
+from traces.formats import FORMATS
+from traces.groups import groups
+from traces.opened import Opened
 from traces.opening import check, open_trace
 from traces.parameters import ParameterError
 from traces.problems import TraceError
@@ -17,7 +22,10 @@ from traces.sharing import prefix_hit_share
 from traces.synthetic import Synthetic, synthetic
 
 __all__ = [
+    "FORMATS",
     "Classified",
+    "Filled",
+    "Opened",
     "ParameterError",
     "Programs",
     "Replay",
@@ -26,7 +34,9 @@ __all__ = [
     "TraceError",
     "catalogue_names",
     "check",
+    "clients",
     "describe",
+    "groups",
     "open_trace",
     "prefix_hit_share",
     "programs",

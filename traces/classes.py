@@ -11,11 +11,9 @@ from simcore.contract.traffic import Arrivals, Column, Patience
 from simcore.contract.units import PS_PER_S
 from traces.draws import BLOCK, Tape, blocks
 from traces.durations import MAX_S, picoseconds
+from traces.opened import Opened
 from traces.parameters import Parameters, raise_if_any
 from traces.pieces import begins
-from traces.programs import Programs
-from traces.replay import Replay
-from traces.synthetic import Synthetic
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,7 @@ class Classified:
     All turns of a program are of one class, and the number is the program's among programs and single requests.
     """
 
-    def __init__(
-        self, workload: Replay | Synthetic | Programs, classes: tuple[RequestClass, ...], seed: int, replication: int
-    ) -> None:
+    def __init__(self, workload: Opened, classes: tuple[RequestClass, ...], seed: int, replication: int) -> None:
         self._workload = workload
         self._seed = seed
         self._replication = replication

@@ -17,7 +17,20 @@ BLOCK = 8192
 """Requests per generator. Changing it changes every generated workload."""
 
 Purpose = Literal[
-    "arrivals", "prompt", "output", "class", "turns", "system_prompt", "turn_tokens", "tool", "wait", "cancel"
+    "arrivals",
+    "prompt",
+    "output",
+    "class",
+    "turns",
+    "system_prompt",
+    "turn_tokens",
+    "tool",
+    "wait",
+    "cancel",
+    "modulation",
+    "group",
+    "pairing",
+    "order",
 ]
 _KEYS: dict[Purpose, int] = {
     "arrivals": 0,
@@ -30,6 +43,10 @@ _KEYS: dict[Purpose, int] = {
     "tool": 7,
     "wait": 8,
     "cancel": 9,
+    "modulation": 10,
+    "group": 11,
+    "pairing": 12,
+    "order": 13,
 }
 
 Number = TypeVar("Number", bound=np.generic)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from simcore.contract.traffic import Arrivals, Column, Workload
 from simcore.contract.units import PS_PER_S, to_s
 from traces.continuations import continuations
+from traces.fitting.gaps import correlated
 from traces.opening import open_trace
 from traces.pieces import begins, joined
 from traces.replay import Replay
@@ -30,7 +31,6 @@ PROBABILITIES = (
 """Where the tables of the catalogue stand: every percent, and closer in the tails, which carry the load."""
 
 _DRAWN = 400_000
-_WINDOW_PS = 10 * PS_PER_S
 
 
 def ks(sample: ArrayLike, other: ArrayLike) -> float:
@@ -46,9 +46,9 @@ def ks(sample: ArrayLike, other: ArrayLike) -> float:
     return float(np.abs(below_a - below_b).max())
 
 
-def dispersion(at_ps: Column) -> float:
-    """Return variance over mean of the number of arrivals in 10 s windows: 1 is Poisson, more is burstier."""
-    counts = np.bincount(at_ps // _WINDOW_PS)
+def dispersion(at_ps: Column, window_s: int = 10) -> float:
+    """Return variance over mean of the arrivals in windows of so many seconds: 1 is Poisson, more is burstier."""
+    counts = np.bincount(at_ps // (window_s * PS_PER_S))
     return float(counts.var() / counts.mean())
 
 
@@ -102,12 +102,13 @@ def columns(workload: Workload) -> Arrivals:
 def entry(trace: Replay) -> str:
     """Return the fitted lines of a catalogue entry, as YAML."""
     whole = columns(trace)
-    gaps = np.quantile(relative_gaps(whole.at_ps, trace.rate), PROBABILITIES)
+    arrivals = correlated(relative_gaps(whole.at_ps, trace.rate), PROBABILITIES)
     lines = [
         f"requests: {trace.requests}",
         f"rate: {trace.rate:.6f}",
         _row("probabilities: &table", PROBABILITIES),
-        _table("arrivals", "gaps", gaps),
+        _table("arrivals", "gaps", arrivals["gaps"]),
+        *(f"  {key}: {arrivals[key]}" for key in ("correlation", "run")),
     ]
     for name, tokens in (("prompt_tokens", whole.prompt_tokens), ("output_tokens", whole.output_tokens)):
         lines.append(_table(name, "tokens", np.quantile(tokens, PROBABILITIES, method="inverted_cdf")))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simcore.contract.traffic import Column, Heads
 
@@ -31,6 +32,17 @@ def first(heads: Heads, n: int) -> Heads:
     """Return the first `n` rows."""
     end = heads.offsets[n]
     return Heads(heads.offsets[: n + 1], heads.keys[:end], heads.ends[:end])
+
+
+def where(heads: Heads, keep: NDArray[np.bool_]) -> Heads:
+    """Return the rows that are kept. keep: [n].
+
+    >>> where(of_blocks(np.array([7, 8, 9]), np.array([2, 1]), np.array([600, 512]), 512), np.array([False, True])).keys
+    array([9])
+    """
+    counts = np.diff(heads.offsets)
+    segments = np.repeat(keep, counts)
+    return Heads(_offsets(counts[keep]), heads.keys[segments], heads.ends[segments])
 
 
 def joined(parts: Sequence[tuple[Heads | None, int]]) -> Heads:

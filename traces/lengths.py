@@ -5,6 +5,7 @@ whole blocks, so the length of a request does not depend on how many there are.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import log
 from typing import Protocol, Self
 
@@ -18,6 +19,8 @@ from traces.formats.base import MAX_TOKENS
 from traces.lognormals import Lognormals
 from traces.parameters import Parameters
 from traces.quantiles import Quantiles
+
+_MOST_RANKS = 1_000_000
 
 
 class Lengths(Protocol):
@@ -100,12 +103,53 @@ class QuantileLengths:
         return _tokens(self.quantiles.at(generator.random(BLOCK)), 1, MAX_TOKENS)
 
 
+@dataclass(frozen=True)
+class Zipf:
+    """Power law: rank r of 1 to `ranks` comes with probability proportional to r^-alpha; a rank is so many tokens.
+
+    Ranks are scaled to the mean `mean`, rounded up, and held at `max`, which lowers the mean. With 2 * mean - 1 ranks
+    and at most 6,144 tokens these are the lengths of Llumnix (github.com/AlibabaPAI/llumnix, commit
+    92f6f9d5cbd6eb4f7a6692789042cc21c29b1a03, benchmark_throughput.py).
+    """
+
+    mean: float
+    alpha: float
+    ranks: int
+    max: int
+
+    @classmethod
+    def read(cls, parameters: Parameters, /) -> Self:
+        mean = parameters.number("mean", least=1, most=_MOST_RANKS)
+        alpha = parameters.number("alpha", least=0, most=20)
+        ranks = parameters.integer("ranks", least=1, most=_MOST_RANKS, default=round(2 * mean - 1))
+        return cls(mean, alpha, ranks, parameters.integer("max", least=1, most=MAX_TOKENS, default=MAX_TOKENS))
+
+    def draw(self, generator: Generator) -> Column:
+        ranks = 1 + np.searchsorted(self._edges, generator.random(BLOCK), side="right")
+        return _tokens(np.ceil(ranks * self._tokens_per_rank), 1, self.max)
+
+    @cached_property
+    def _weights(self) -> NDArray[np.float64]:
+        weights = np.arange(1, self.ranks + 1, dtype=np.float64) ** -self.alpha
+        normal: NDArray[np.float64] = weights / weights.sum()
+        return normal
+
+    @cached_property
+    def _edges(self) -> NDArray[np.float64]:
+        return np.cumsum(self._weights)[:-1]
+
+    @cached_property
+    def _tokens_per_rank(self) -> float:
+        return self.mean / float(self._weights @ np.arange(1, self.ranks + 1))
+
+
 KINDS: dict[str, type[Lengths]] = {
     "fixed": Fixed,
     "uniform": Uniform,
     "lognormal": LognormalLengths,
     "mixture": MixtureLengths,
     "quantiles": QuantileLengths,
+    "zipf": Zipf,
 }
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from simcore.contract.traffic import Arrivals, Column
 from traces import heads
 
-_ABSENT = {"request_class": 0, "program": -1, "turn": 0, "gap_ps": 0, "tool": -1, "stream": -1, "cancel_ps": -1}
-"""What a column that is None says."""
+_ABSENT = {"request_class": 0, "turn": 0, "gap_ps": 0}
+"""What a column that is None says, if not -1."""
 
 
 def columns_of(piece: Arrivals) -> Iterator[tuple[str, Column]]:
@@ -30,10 +30,12 @@ def arrays_of(piece: Arrivals) -> Iterator[Column]:
 
 
 def begins(piece: Arrivals) -> NDArray[np.bool_]:
-    """Return [n] whether a request arrives by itself: it is a program's first turn, or of no program."""
-    if piece.program is None or piece.turn is None:
-        return np.ones(len(piece), bool)
-    alone: NDArray[np.bool_] = (piece.turn == 0) | (piece.program < 0)
+    """Return [n] whether a request arrives by itself: a program's first turn, a group's first sample, or of neither."""
+    alone = np.ones(len(piece), bool)
+    if piece.program is not None and piece.turn is not None:
+        alone &= (piece.turn == 0) | (piece.program < 0)
+    if piece.group is not None:
+        alone &= (piece.group < 0) | (np.diff(piece.group, prepend=-1) != 0)
     return alone
 
 
@@ -65,4 +67,4 @@ def _absent(name: str, pieces: Sequence[Arrivals]) -> list[Column]:
     """Return what each piece's column says if it is None: a stream left out is the program's."""
     if name == "stream":
         return [piece.program if piece.program is not None else np.full(len(piece), -1) for piece in pieces]
-    return [np.full(len(piece), _ABSENT.get(name, 0), np.int64) for piece in pieces]
+    return [np.full(len(piece), _ABSENT.get(name, -1), np.int64) for piece in pieces]

@@ -10,6 +10,7 @@ import numpy as np
 
 from simcore.contract.traffic import Arrivals, Patience
 from simcore.contract.units import to_s
+from traces.problems import skipped_in_words
 from traces.survey import Survey
 
 _MAX_PS = 2.0**63 - 2.0**10
@@ -26,8 +27,6 @@ class Replay:
     rate: float
     """Mean arrival rate, (n - 1) / (last - first), after stretching; infinite when all arrive at once."""
     stretch: float = 1.0
-    classes: tuple[str, ...] = ("default",)
-    priorities: tuple[int, ...] = (0,)
     tools: tuple[str, ...] = ()
     patience: tuple[Patience, ...] = ()
 
@@ -51,7 +50,22 @@ class Replay:
 
     @property
     def source(self) -> str:
-        return f"{self.name} ({self.survey.format.name} trace, sha256 {self.survey.sha256})"
+        return source_of(self.survey)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Those that its rows name."""
+        return self.survey.classes
+
+    @property
+    def priorities(self) -> tuple[int, ...]:
+        """The same for all."""
+        return (0,) * len(self.classes)
+
+    @property
+    def skipped(self) -> int:
+        """Bad rows left out."""
+        return self.survey.skipped
 
     @property
     def requests(self) -> int:
@@ -70,3 +84,9 @@ class Replay:
                 yield piece
             else:
                 yield replace(piece, at_ps=np.rint(piece.at_ps * self.stretch).astype(np.int64))
+
+
+def source_of(found: Survey) -> str:
+    """Return what names the file: its name and format, its content's hash, and how many of its rows are left out."""
+    parts = [f"{found.format.name} trace", *skipped_in_words(found.skipped), f"sha256 {found.sha256}"]
+    return f"{found.path.name} ({', '.join(parts)})"

@@ -11,13 +11,14 @@ from pathlib import Path
 
 from simcore.contract.traffic import Arrivals
 from simcore.contract.units import PS_PER_S, to_s
-from traces import formats
-from traces.clock import UNIT_NAMES, TimeUnit
+from traces.clock import UNIT_NAMES, UNIT_PS, TimeUnit
 from traces.files import sha256
 from traces.formats import Format
-from traces.pieces import arrays_of
+from traces.formats.base import Fields
+from traces.pieces import arrays_of, begins
 from traces.problems import TraceError
 from traces.reader import Reader
+from traces.reading import Reading
 
 KEPT_NUMBERS = 2_000_000
 """16 MB of columns: 600,000 requests, or 35,000 with long heads. Longer traces are read from the file each time."""
@@ -30,13 +31,21 @@ _THIS_CENTURY_S = range(10**9, 5 * 10**9)
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What one pass over the first `requests` rows of a file found."""
+    """What one pass over a file found, or over its first rows."""
 
     path: Path
+    reading: Reading
     format: Format
+    fields: Fields
+    """What the file says; what it does not say is 0 in `pieces`."""
     time_unit: TimeUnit
     sha256: str
     requests: int
+    starts: int
+    """Requests that arrive by themselves: all, but later turns of sessions."""
+    skipped: int
+    """Bad rows left out."""
+    classes: tuple[str, ...]
     span_ps: int
     """From the first row to the last."""
     prompt_tokens: int
@@ -45,45 +54,35 @@ class Survey:
 
     @property
     def rate(self) -> float:
-        """Mean arrival rate in requests per second, (n - 1) / span; infinite when all arrive at once."""
-        return (self.requests - 1) / to_s(self.span_ps) if self.span_ps else float("inf")
+        """Mean rate of what arrives by itself, per second, (n - 1) / span; infinite when all arrive at once."""
+        return (self.starts - 1) / to_s(self.span_ps) if self.span_ps else float("inf")
 
     def pieces(self) -> Iterator[Arrivals]:
         """Yield the requests at their own times; the first arrives at 0."""
         if self.kept is not None:
             yield from self.kept
         else:
-            yield from Reader(self.path, self.format, self.time_unit, self.requests).pieces()
+            yield from Reader(self.path, self.reading).pieces()
 
 
-def survey(
-    path: Path, *, format: str | None = None, time_unit: TimeUnit | None = None, rows: int | None = None
-) -> Survey:
-    """Read the first `rows` rows (default all) of a file; TraceError lists what is wrong with it.
-
-    format: name of a format, or None to find it from the first line; time_unit: None for the format's own.
-    """
+def survey(path: Path, reading: Reading) -> Survey:
+    """Read a file as said; TraceError lists what is wrong with it."""
     try:
         stat = path.stat()
         version = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
     except OSError:
         version = None
-    return _survey(path, version, format, time_unit, rows)
+    return _survey(path, version, reading)
 
 
 @lru_cache(maxsize=4)
-def _survey(
-    path: Path,
-    _version: tuple[int, int, int] | None,
-    format: str | None,
-    time_unit: TimeUnit | None,
-    rows: int | None,
-) -> Survey:
-    reader = Reader(path, formats.named(format) if format else None, time_unit, rows)
+def _survey(path: Path, _version: tuple[int, int, int] | None, reading: Reading) -> Survey:
+    reader = Reader(path, reading)
     kept: list[Arrivals] | None = []
-    requests = prompt_tokens = output_tokens = last_ps = numbers = 0
+    requests = starts = prompt_tokens = output_tokens = last_ps = numbers = 0
     for piece in reader.pieces():
         requests += len(piece)
+        starts += int(begins(piece).sum())
         prompt_tokens += int(piece.prompt_tokens.sum())
         output_tokens += int(piece.output_tokens.sum())
         last_ps = int(piece.at_ps[-1])
@@ -92,20 +91,26 @@ def _survey(
             numbers += sum(map(len, arrays_of(piece)))
             kept = kept if numbers <= KEPT_NUMBERS else None
     assert reader.format is not None
+    assert reader.table is not None
     assert reader.time_unit is not None
     found = Survey(
         path,
+        reading,
         reader.format,
+        reader.table.fields,
         reader.time_unit,
         sha256(path),
         requests,
+        starts,
+        reader.skipped,
+        tuple(reader.classes) or ("default",),
         last_ps,
         prompt_tokens,
         output_tokens,
         tuple(kept) if kept is not None else None,
     )
-    if reader.first_second not in _THIS_CENTURY_S:
-        _check_unit(found, time_unit)
+    if found.fields.arrival is not None and reader.first_second not in _THIS_CENTURY_S:
+        _check_unit(found, reading.time_unit)
     return found
 
 
@@ -121,22 +126,28 @@ def _check_unit(found: Survey, asked: TimeUnit | None) -> None:
     The format's own unit is believed when asked for; another one is not, where it makes a true rate untrue.
     """
     unit, own = found.time_unit, found.format.time_unit
-    other: TimeUnit = "s" if unit == "ms" else "ms"
-    other_rate = found.rate * (1e-3 if unit == "ms" else 1e3)
-    if found.requests < _TELLING_ROWS or _may_be_true(found.rate):
+    if found.starts < _TELLING_ROWS or _may_be_true(found.rate):
         return
-    if asked == own or (asked is not None and not _may_be_true(other_rate)):
+    others = {each: found.rate * UNIT_PS[unit] / UNIT_PS[each] for each in UNIT_NAMES if each != unit}
+    near: TimeUnit = "s" if unit == "ms" else "ms"
+    true = [each for each, rate in others.items() if _may_be_true(rate)] or [near]
+    if asked == own or (asked is not None and not _may_be_true(others.get(own, found.rate))):
         return
-    whose = f"the unit of {found.format.name} files"
+    whose = "the unit if none is named" if found.format.name == "columns" else f"the unit of {found.format.name} files"
     if asked is None:
-        read_as, advice = f", {whose}", f"Say which it is: time_unit: {other}, or time_unit: {unit} to keep it"
+        read_as = f", {whose}"
+        advice = (
+            f"Say which it is: {' or '.join(f'time_unit: {each}' for each in true)}, or time_unit: {unit} to keep it"
+        )
     else:
         read_as, advice = " as time_unit says", f"Leave time_unit out: {UNIT_NAMES[own]} are {whose}"
+        true = [own]
+    rates = ", ".join(f"{others[each]:,.4g} req/s if they are {UNIT_NAMES[each]}" for each in true)
     raise TraceError(
         [
             f"{found.path}:1:1: wrong time unit? Read as {UNIT_NAMES[unit]}{read_as}, "
-            f"{found.requests:,} requests arrive in {found.span_ps / PS_PER_S:g} s: {found.rate:,.4g} req/s on average "
-            f"({other_rate:,.4g} req/s if they are {UNIT_NAMES[other]}). {advice}"
+            f"{found.starts:,} requests arrive in {found.span_ps / PS_PER_S:g} s: {found.rate:,.4g} req/s on average "
+            f"({rates}). {advice}"
         ]
     )
 

@@ -1,7 +1,7 @@
 """Synthetic: a generated workload, from an arrival process and two length distributions.
 
 Request 0 arrives at time 0 and gap i lies between requests i - 1 and i, as in a replay. Prompt and output lengths
-are drawn independently of each other and of the gaps.
+are drawn independently of each other, unless `prompt_correlation` is asked for, and of the gaps.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,8 +12,11 @@ from traces import lengths as length_kinds
 from traces.draws import BLOCK
 from traces.kinds import in_words, read_kind
 from traces.lengths import Lengths
-from traces.parameters import raise_if_any
+from traces.pairing import paired
+from traces.parameters import Parameters, raise_if_any
 from traces.timing import Timing
+
+PROMPT_CORRELATION = "prompt_correlation"
 
 MAX_SPAN_S = 4_000_000
 """46 days on average: half of what 63 bits of picoseconds hold."""
@@ -28,6 +31,7 @@ class Synthetic:
     timing: Timing
     prompt_tokens: Lengths
     output_tokens: Lengths
+    prompt_correlation: float = 0.0
     classes: tuple[str, ...] = ("default",)
     priorities: tuple[int, ...] = (0,)
     tools: tuple[str, ...] = ()
@@ -50,16 +54,20 @@ class Synthetic:
 
     def pieces(self) -> Iterator[Arrivals]:
         """Yield the requests in order."""
-        for first, at_ps, for_prompt, for_output in zip(
+        for first, at_ps, for_prompt, for_output, for_pairing in zip(
             range(0, self.requests, BLOCK),
             self.timing.instants(),
             self.timing.generators("prompt"),
             self.timing.generators("output"),
+            self.timing.generators("pairing"),
             strict=False,
         ):
             n = min(BLOCK, self.requests - first)
             self.timing.check_span(at_ps[:n])
-            yield Arrivals(at_ps[:n], self.prompt_tokens.draw(for_prompt)[:n], self.output_tokens.draw(for_output)[:n])
+            prompt, output = self.prompt_tokens.draw(for_prompt), self.output_tokens.draw(for_output)
+            if self.prompt_correlation:
+                output = paired(output, prompt, self.prompt_correlation, for_pairing)
+            yield Arrivals(at_ps[:n], prompt[:n], output[:n])
 
 
 def synthetic(
@@ -76,7 +84,8 @@ def synthetic(
 ) -> Synthetic:
     """Return a generated workload; ParameterError (a ValueError) lists everything wrong with the parameters.
 
-    arrivals, prompt_tokens, output_tokens: `{kind: ..., ...}`, see docs/traffic.md for the kinds.
+    arrivals, prompt_tokens, output_tokens: `{kind: ..., ...}`, see docs/traffic.md for the kinds. Output tokens may
+        have a `prompt_correlation` beside: Spearman's rank correlation with the prompt tokens, -1 to 1.
     rate: mean arrivals per second; None for `all_at_once`, which has none.
     requests: how many; the first n are the same for every number.
     """
@@ -85,7 +94,7 @@ def synthetic(
     if timing is not None and timing.requests / timing.rate > MAX_SPAN_S:
         problems.append(f"rate: {timing.requests:,} requests must arrive within 46 days, got {timing.rate:g} req/s")
     prompt = read_kind("prompt_tokens", prompt_tokens, length_kinds.KINDS, problems)
-    output = read_kind("output_tokens", output_tokens, length_kinds.KINDS, problems)
+    output, prompt_correlation = _read_output(output_tokens, problems)
     raise_if_any(problems)
     assert timing is not None
     assert prompt is not None
@@ -93,4 +102,15 @@ def synthetic(
     if source is None:
         parts = {"arrivals": arrivals, "prompt_tokens": prompt_tokens, "output_tokens": output_tokens}
         source = "generated: " + "; ".join(f"{part} {in_words(given)}" for part, given in parts.items())
-    return Synthetic(name, source, timing, prompt, output)
+    return Synthetic(name, source, timing, prompt, output, prompt_correlation)
+
+
+def _read_output(given: object, problems: list[str]) -> tuple[Lengths | None, float]:
+    """Take the kind of the output lengths, and `prompt_correlation` that may stand beside it."""
+    beside, kind = {}, given
+    if isinstance(given, Mapping):
+        beside = {key: value for key, value in given.items() if key == PROMPT_CORRELATION}
+        kind = {key: value for key, value in given.items() if key != PROMPT_CORRELATION}
+    parameters = Parameters("output_tokens", beside, problems)
+    correlation = parameters.number(PROMPT_CORRELATION, least=-1, most=1, default=0.0)
+    return read_kind("output_tokens", kind, length_kinds.KINDS, problems), correlation

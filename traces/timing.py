@@ -47,7 +47,7 @@ class Timing:
 
     def instants(self) -> Iterator[Column]:
         """Yield blocks of [BLOCK] arrival times in picoseconds, from 0 on."""
-        return instants(self.arrivals, self.rate, self.generators("arrivals"))
+        return instants(self.arrivals, self.rate, self.generators("arrivals"), self.generators("modulation"))
 
     def check_span(self, at_ps: Column) -> None:
         """Raise ValueError if the last of these times is beyond the clock."""

@@ -63,9 +63,9 @@ class ModelShape:
 
 PRESETS = MappingProxyType(
     {
-        "nano": ModelShape("llama", 2, 128, 4, 2, 32, 352, 1024, 8192, tied=True),
-        "tiny": ModelShape("llama", 4, 256, 8, 4, 32, 688, 4096, 8192, tied=True),
-        "small": ModelShape("llama", 6, 384, 6, 2, 64, 1024, 8192, 8192, tied=True),
+        "nano": ModelShape("llama", 2, 128, 4, 2, 32, 352, 1024, 131072, tied=True),
+        "tiny": ModelShape("llama", 4, 256, 8, 4, 32, 688, 4096, 131072, tied=True),
+        "small": ModelShape("llama", 6, 384, 6, 2, 64, 1024, 8192, 131072, tied=True),
     }
 )
 """Shapes for tests on a CPU: 0.5, 3.9 and 12.6 million parameters."""

@@ -32,6 +32,8 @@ class Arrivals:
         a request generates goes on in it; -1: a stream of its own. None: the program's, or one of its own.
     head: what the prompts begin with before their stream does, or None.
     cancel_ps: [n] int64, the client gives the request up so long after its arrival, -1: never; or None.
+    group: [n] int64 >= 0, the rollout group a request is a sample of, -1: none; or None. The samples of a group are
+        consecutive rows of one piece, which arrive together and have the same prompt.
     """
 
     at_ps: Column
@@ -45,6 +47,7 @@ class Arrivals:
     stream: Column | None = None
     head: "Heads | None" = None
     cancel_ps: Column | None = None
+    group: Column | None = None
 
     def __len__(self) -> int:
         return len(self.at_ps)

@@ -11,6 +11,7 @@ import numpy as np
 from simcore.results.arrays import column, names
 from simcore.results.breaking import RATE, TARGET, breaking_points
 from simcore.results.cell import CellResult, read_cell, write_json
+from simcore.results.claims import Claim, check_claims
 from simcore.results.parquet import TableWriter, row_groups
 from simcore.results.schema import FILES, IDENTITY
 from simcore.results.stats import comparisons, point_text
@@ -32,6 +33,7 @@ class StudyFacts:
         request_rate: rate of the workload where the sweep does not set it; None for a replayed trace at its own pace.
         burstiness: shape of the gamma distribution of gaps; 1 is Poisson.
         target: share of requests within the SLO that defines the breaking point.
+        claims: what is said of the systems, to be checked.
     """
 
     name: str
@@ -44,6 +46,7 @@ class StudyFacts:
     request_rate: float | None = None
     burstiness: float = 1.0
     target: float = TARGET
+    claims: tuple[Claim, ...] = ()
 
 
 def assemble(
@@ -57,6 +60,7 @@ def assemble(
     for name in FILES:
         _merge(out / f"{name}.parquet", cells)
     runs = [_run(cell) for cell in cells]
+    breaking = breaking_points(runs, target=study.target)
     summary = {
         "schema": SUMMARY_SCHEMA,
         "provenance": dict(provenance),
@@ -68,8 +72,8 @@ def assemble(
         "slo": dict(study.slo),
         "runs": runs,
         "comparisons": list(comparisons(runs)),
-        "breaking": breaking_points(runs, target=study.target),
-        "claims": [],
+        "breaking": breaking,
+        "claims": check_claims(study.claims, runs, breaking),
     }
     _write_vllm(out / "vllm", runs, study)
     write_json(out / "summary.json", summary)

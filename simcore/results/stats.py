@@ -32,7 +32,7 @@ _LOWER_ENDS = ("_ms", *(f"job_completion_time_s_{what}" for what in ("mean", "me
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Mean of `n` replications and its 95% t-interval; no interval when n is 1."""
+    """Mean of `n` replications and its t-interval, of 95% unless said; no interval when n is 1."""
 
     n: int
     mean: float
@@ -47,8 +47,8 @@ class Interval:
         return {"n": self.n, "mean": self.mean, "ci_low": self.low, "ci_high": self.high}
 
 
-def interval(values: Sequence[float]) -> Interval:
-    """Return mean and 95% t-interval of at least one replication.
+def interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Return mean and t-interval of at least one replication.
 
     >>> interval([2.0]), interval([1.0, 1.0]).high
     (Interval(n=1, mean=2.0, low=None, high=None), 1.0)
@@ -61,7 +61,7 @@ def interval(values: Sequence[float]) -> Interval:
     from scipy.special import stdtrit
 
     spread = sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * spread / sqrt(n)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * spread / sqrt(n)
     return Interval(n, mean, mean - half, mean + half)
 
 

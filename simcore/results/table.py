@@ -1,9 +1,10 @@
-"""Table: what the terminal shows. Systems side by side, who breaks where, and a sentence that says it."""
+"""Table: what the terminal shows. Systems side by side, who breaks where, a sentence that says it, and the claims."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simcore.results.breaking import RATE
+from simcore.results.claims_wording import claim_lines, tally
 from simcore.results.stats import Run, direction, grouped, over_seeds, paired
 from simcore.results.vllm import vllm_block
 from simcore.results.wording import change, health, legend, losses, plain, verdicts, with_half_width
@@ -39,7 +40,7 @@ Part = tuple[tuple[str, ...], Sequence[Run]]
 
 
 def print_summary(summary: "Mapping[str, Any]", console: "Console | None" = None) -> None:
-    """Print the table of a study, its breaking points and its verdict; a single run as vLLM prints it.
+    """Print the table of a study, its breaking points, its verdict and its claims; a single run as vLLM prints it.
 
     What mechanisms did, and how each class with an SLO fared, are tables of their own, where there is something to say.
 
@@ -70,6 +71,11 @@ def print_summary(summary: "Mapping[str, Any]", console: "Console | None" = None
         console.print()
         for line in verdicts(summary):
             console.print(line, highlight=False, soft_wrap=True)
+    if summary.get("claims"):
+        console.print(f"\nclaims: {tally(summary['claims'])}", highlight=False)
+        for verdict, line, below in claim_lines(summary["claims"]):
+            console.print(line, style=_VERDICT_STYLES[verdict], highlight=False, soft_wrap=True, markup=False)
+            console.print(f"       {below}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _whole(runs: Sequence[Run]) -> list[Part]:
@@ -146,4 +152,5 @@ def _cell(runs: Sequence[Run], baseline: Sequence[Run] | None, metric: str, fact
     return text
 
 
+_VERDICT_STYLES = {True: "green", False: "red", None: "yellow"}
 _STYLES = {"better": "green", "worse": "red", "undecided": "dim"}

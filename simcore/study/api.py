@@ -1,23 +1,32 @@
 """Study: a question in a file, changed by `set`, answered by `run`; the command line is a thin layer on it."""
 
+import reprlib
+import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from simcore.study.backends import ClockName, Device, Name, choose
 from simcore.study.document import Document
-from simcore.study.errors import Problem, StudyError
-from simcore.study.folder import default_out, prepare, runs_root, writing
+from simcore.study.dump import yaml_text
+from simcore.study.errors import Problem, SaysItAll, StudyError, unknown
+from simcore.study.folder import FAILED, default_out, prepare, runs_root, writing
 from simcore.study.load import parse_value, read
+from simcore.study.notebook import study_html
 from simcore.study.plan import Cell, Options, plan
 from simcore.study.report import write_report
 from simcore.study.results import Results
 from simcore.study.run import Engine, Failure, run_cells
+from simcore.study.values import plain
 
 
 class Study:
     """A study file, and what was changed in it since. Never modified: `set` returns another study.
 
     >>> Study.load("studies/ttft_slo.yaml").set("workload.rate", 8).run()  # doctest: +SKIP
+
+    `print(study)` gives it as YAML; a notebook shows it so.
     """
 
     def __init__(self, document: Document) -> None:
@@ -31,9 +40,21 @@ class Study:
     def set(self, key: str, value: Any) -> "Study":
         """Return the study with `value` at a dotted key, which is then swept no longer.
 
-        `study.set("systems.jsq.router", "least_loaded")` makes the mappings it needs.
+        `study.set("systems.jsq.router", "least_loaded")` makes the mappings it needs; `study.set("sweep.workload.rate",
+        [60, 70])` sweeps a key. Numbers and lists may be NumPy's. Raises StudyError for what no file could hold.
         """
-        return Study(self._document.set(key, value, f"set('{key}', {value!r})").unswept(key))
+        place = f"set('{key}', {reprlib.repr(value)})"
+        return Study(self._document.set(key, _plain(value, place, key), place).unswept(key))
+
+    def only(self, *systems: str) -> "Study":
+        """Return the study with these of its systems; the first is the one the others are compared with."""
+        there = self._document.data.get("systems")
+        known = list(there) if isinstance(there, dict) else []
+        place = f"only({', '.join(map(repr, systems))})"
+        wrong = [Problem(place, "systems", unknown("system", name, known)) for name in systems if name not in known]
+        if wrong or not systems:
+            raise StudyError(wrong or [Problem(place, "systems", f"name one or more of {', '.join(known)}")])
+        return Study(self._document.only("systems", systems, place))
 
     def override(self, assignment: str) -> "Study":
         """Return the study with `key=value` applied, the value read as YAML, as `--set` gives it."""
@@ -59,13 +80,26 @@ class Study:
         """Check everything, the rows of a trace file included. Raises StudyError with all problems at once."""
         self.plan()
 
-    def plan(self, *, per_iteration: bool = False, iterations: bool = False, decisions: bool = False) -> list[Cell]:
+    def plan(
+        self,
+        *,
+        backend: Name = "sim",
+        device: Device | None = None,
+        clock: ClockName | None = None,
+        per_iteration: bool = False,
+        iterations: bool = False,
+        decisions: bool = False,
+    ) -> list[Cell]:
         """Return the cells a run would have, in the order of its results. Raises StudyError."""
-        return plan(self._document, Options(per_iteration, iterations, decisions))[1]
+        chosen = choose(backend, device, clock)
+        return plan(self._document, Options(per_iteration, iterations, decisions, chosen))[1]
 
     def run(
         self,
         *,
+        backend: Name = "sim",
+        device: Device | None = None,
+        clock: ClockName | None = None,
         jobs: int | None = None,
         engine: Engine = "local",
         out: Path | str | None = None,
@@ -79,7 +113,10 @@ class Study:
         """Run what is not finished yet and write the results.
 
         Args:
-            jobs: processes; None: one a core.
+            backend: "sim", or "real" for engines that compute; what of the study changes then is in its `real`.
+            device: of the real engine; None: a GPU if there is one.
+            clock: "model", "measured" or "wall"; None: model for the simulator, wall on a GPU, measured on a CPU.
+            jobs: processes; None: one a core. Runs that measure the machine have it for themselves.
             engine: "local", or "ray" for the cluster that Ray is connected to.
             out: result folder; None: `<study>-<UTC>` in `$SIMCORE_RUNS`, or in `runs`.
             per_iteration: one event per iteration instead of macro-steps: slow, and the same results.
@@ -90,30 +127,65 @@ class Study:
             command: what the user typed, for the provenance.
 
         Raises StudyError for a study or folder that cannot be used, Interrupted on Ctrl-C, CellsFailed if no cell
-        finished. If some failed, the results are those of the others, and `failures` says which.
+        finished. If some failed, the results are those of the others, `failures` says which, and a warning that there
+        are some.
         """
-        resolved, cells = plan(self._document, Options(per_iteration, iterations, decisions))
+        chosen = choose(backend, device, clock)
+        resolved, cells = plan(self._document, Options(per_iteration, iterations, decisions, chosen))
         root = runs_root()
         folder = Path(out) if out is not None else default_out(root, resolved.spec.study)
         prepare(folder)
-        finished = run_cells(cells, root, jobs=jobs, engine=engine, quiet=quiet)
+        finished = run_cells(cells, root, jobs=1 if chosen.alone else jobs, engine=engine, quiet=quiet)
         with writing(folder):
-            write_report(folder, resolved, cells, finished, plots=plots, command=command)
+            write_report(folder, resolved, cells, finished, plots=plots, command=command, backend=chosen)
         failures = tuple(finished.failures.values())
         if not finished.directories:
             raise CellsFailed(folder, failures)
+        if failures and not command:
+            _warn_of(failures)
         return Results(folder, failures, finished.computed)
 
     def sweep(self, grid: Mapping[str, Sequence[Any]], *, replications: int | None = None, **how: Any) -> "Results":
-        """Run the study over a grid {dotted key: values} instead of its own; `how` as in `run`."""
-        study = self.set("sweep", {key: list(values) for key, values in grid.items()})
-        return (study if replications is None else study.set("seeds", replications)).run(**how)
+        """Run the study over a grid {dotted key: values} instead of its own; `how` as in `run`.
+
+        `replications` is the number of seeds; None: as in the study.
+        """
+        document = self._document.set("sweep", _plain(grid, "sweep(…)", ""), "sweep(…)")
+        if replications is not None:
+            document = document.set("seeds", replications, "sweep(…)")
+        return Study(document).run(**how)
+
+    def __str__(self) -> str:
+        return yaml_text(self._document.data)
+
+    def __repr__(self) -> str:
+        return f"<Study {self._document.data.get('study', '')}, from {self._document.name}>"
+
+    def _repr_html_(self) -> str:
+        return study_html(self._document.data)
 
 
-class CellsFailed(RuntimeError):
+class CellsFailed(SaysItAll, RuntimeError):
     """No cell of a run finished; `failures` says why, `out` holds `failed.json`."""
 
     def __init__(self, out: Path, failures: tuple[Failure, ...]) -> None:
-        super().__init__(f"no cell finished: {failures[0].reason}")
+        super().__init__(f"no cell finished: {failures[0].reason}; tracebacks in {out / FAILED}")
         self.out = out
         self.failures = failures
+
+
+def _plain(value: Any, place: str, key: str) -> Any:
+    try:
+        return plain(value)
+    except ValueError as error:
+        raise StudyError([Problem(place, key, str(error))]) from None
+
+
+def _warn_of(failures: tuple[Failure, ...]) -> None:
+    """Warn where the user's code called, not where ours did."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "simcore":
+        level, frame = level + 1, frame.f_back
+    first = f"{failures[0].label}: {failures[0].reason}"
+    cells = "a cell failed" if len(failures) == 1 else f"{len(failures)} cells failed, the first of them"
+    warnings.warn(f"{cells}: {first}; `failures` has each traceback", stacklevel=level)

@@ -1,20 +1,26 @@
 """Run one cell: build what it names, simulate, leave its files in a folder."""
 
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from simcore.contract import Router, Scheduler
+from simcore.contract import Router, Scheduler, Workload
+from simcore.study.backends import default_dtype
 from simcore.study.faults import schedule
 from simcore.study.plan import Cell
 from simcore.study.registry import find_policy
 from simcore.study.traffic import open_workload
+
+if TYPE_CHECKING:
+    from simcore.simulator.settings import Outcome, Settings, Sink
 
 
 def run_cell(cell: Cell, directory: Path) -> None:
     """Simulate a cell and write its files into `directory`, which is made. Raises whatever goes wrong."""
     from simcore.cost import Roofline
     from simcore.results import CellWriter, finish_cell
-    from simcore.simulator import Settings, simulate
+    from simcore.simulator import Settings
 
     spec, options = cell.spec, cell.options
     workload = open_workload(spec, cell.trace_file, cell.seed)
@@ -42,10 +48,10 @@ def run_cell(cell: Cell, directory: Path) -> None:
     with CellWriter(
         directory, classes=workload.classes, iterations=options.iterations, decisions=options.decisions
     ) as sink:
-        outcome = simulate(settings, workload, sink)
+        ran = _run(settings, workload, sink, cell)
     finish_cell(
         directory,
-        outcome=outcome,
+        outcome=ran.outcome,
         slo=spec.slo.limits,
         class_slo=spec.slo.class_limits,
         classes=workload.classes,
@@ -57,8 +63,35 @@ def run_cell(cell: Cell, directory: Path) -> None:
             "source": workload.source,
             "rate": workload.rate if isfinite(workload.rate) else None,
             "kv_blocks": cell.kv_blocks,
+            **ran.meta,
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    outcome: "Outcome"
+    meta: dict[str, str] = field(default_factory=dict)
+
+
+def _run(settings: "Settings", workload: "Workload", sink: "Sink", cell: Cell) -> _Ran:
+    backend, real = cell.options.backend, cell.spec.real
+    if backend.name == "sim" and backend.clock == "model":
+        from simcore.simulator import simulate
+
+        return _Ran(simulate(settings, workload, sink))
+    if backend.name == "sim":
+        from simcore.simulator.mock import mock
+
+        return _Ran(mock(settings, workload, sink))
+    from realbackend.run import RealSettings, run_real
+
+    assert backend.device
+    how = RealSettings(
+        real.weights, real.dtype or default_dtype(backend.device), backend.device, backend.clock, real.seed
+    )
+    done = run_real(settings, workload, sink, how)
+    return _Ran(done.outcome, {"tokens": done.digest})
 
 
 def _router(cell: Cell) -> Router:

@@ -1,6 +1,6 @@
 """Document: a YAML file as plain values that remember where each one was written."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
@@ -49,10 +49,10 @@ class Document:
     def set(self, dotted_key: str, value: Any, place: str, *, key_place: str | None = None) -> "Document":
         """Return a copy with `value` at `dotted_key`, whose problems are reported at `place`.
 
-        Mappings in between are made as needed. Raises StudyError if the key leads through a scalar or past the
-        end of a list.
+        Mappings in between are made as needed; all that follows `sweep.` is one key of the sweep. Raises StudyError
+        if the key leads through a scalar or past the end of a list.
         """
-        steps = dotted_key.split(".")
+        steps = _steps(dotted_key)
         data = deepcopy(self.data)
         keys, values = dict(self.keys), dict(self.values)
         here: Any = data
@@ -76,6 +76,20 @@ class Document:
         if not isinstance(sweep, dict) or dotted_key not in sweep:
             return self
         return replace(self, data={**self.data, "sweep": {key: sweep[key] for key in sweep if key != dotted_key}})
+
+    def only(self, key: str, names: Sequence[str], place: str) -> "Document":
+        """Return a copy whose mapping at the top-level `key` has these names only, in this order, said at `place`."""
+        kept = {name: self.data[key][name] for name in names}
+        return replace(self, data={**self.data, key: kept}, values={**self.values, (key,): place})
+
+
+def _steps(dotted_key: str) -> list[str]:
+    """Return the keys that lead to a value. The keys of `sweep` are dotted keys themselves.
+
+    >>> _steps("workload.rate"), _steps("sweep.workload.rate")
+    (['workload', 'rate'], ['sweep', 'workload.rate'])
+    """
+    return dotted_key.split(".", 1 if dotted_key.startswith("sweep.") else -1)
 
 
 def _enter(here: Any, path: Path, step: str, place: str) -> tuple[Any, Path]:

@@ -26,7 +26,15 @@ class Problem:
         return ": ".join(part for part in (self.place, self.path, self.message) if part)
 
 
-class StudyError(ValueError):
+class SaysItAll:
+    """Mixin of errors whose message is all a user needs: notebooks show it without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for this by its name.
+        return [f"{type(self).__name__}: {self}"]
+
+
+class StudyError(SaysItAll, ValueError):
     """A study cannot be run as it stands. `problems` holds every reason, in the order of the file."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -5,9 +5,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from simcore.study.dump import yaml_text
 from simcore.study.errors import Problem, StudyError
 from simcore.study.resolve import Resolved
 
@@ -25,8 +27,11 @@ def runs_root() -> Path:
 
 
 def default_out(root: Path, study: str) -> Path:
-    """Return a folder named after the study and the time, in UTC."""
-    return root / f"{study}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    """Return a new folder named after the study and the time, in UTC; a number follows where that one is taken."""
+    first = root / f"{study}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    # Runs that only read finished cells end within the second; results that are still in use must not go.
+    others = (first.with_name(f"{first.name}-{number}") for number in count(2))
+    return next(path for path in chain([first], others) if not path.exists())
 
 
 def prepare(out: Path) -> None:
@@ -57,10 +62,6 @@ def writing(out: Path) -> Iterator[None]:
 
 def resolved_text(resolved: Resolved) -> str:
     """Return the study as it ran, defaults and overrides included, as YAML that runs again from any folder."""
-    from io import StringIO
-
-    from ruamel.yaml import YAML
-
     data: dict[str, Any] = resolved.spec.model_dump(mode="json", exclude_none=True)
     # Here null means something: no time series.
     data["sample_s"] = resolved.spec.sample_s
@@ -69,10 +70,4 @@ def resolved_text(resolved: Resolved) -> str:
         for step in path[:-1]:
             here = here[step]
         here[path[-1]] = reference
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.width = 120
-    text = StringIO()
-    yaml.dump(data, text)
-    return text.getvalue()
+    return yaml_text(data)

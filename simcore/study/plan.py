@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from simcore import __version__
 from simcore.cost import Hardware, ModelSpec
+from simcore.study.backends import SIMULATOR, Backend, check, instead
 from simcore.study.document import Document
 from simcore.study.errors import Problem, StudyError, shown
 from simcore.study.registry import source_file
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from simcore.simulator.topology import Topology
 
 POINTS_MAX = 10_000
-FIXED = ("study", "question", "systems", "sweep", "seeds")
+SHOWN_ONLY = ("simcore/commands/", "simcore/data/report/", "simcore/report/", "simcore/results/plots/")
+"""Sources that only show results: a change there leaves finished cells as they are."""
+FIXED = ("study", "question", "systems", "sweep", "seeds", "claims", "real")
 """First steps a sweep may not take alone: what they name is the comparison itself."""
 
 
@@ -39,6 +42,7 @@ class Options:
     per_iteration: bool = False
     iterations: bool = False
     decisions: bool = False
+    backend: Backend = SIMULATOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,17 @@ class Cell:
 
     @property
     def label(self) -> str:
-        point = ", ".join(f"{key}={value}" for key, value in self.point.items())
-        return f"{self.system}{f' at {point}' if point else ''}, seed {self.seed}"
+        return cell_label(self.system, self.point, self.seed)
+
+
+def cell_label(system: str, point: Mapping[str, Any], seed: int) -> str:
+    """Return a cell in words.
+
+    >>> cell_label("round_robin", {"workload.rate": 8}, 0)
+    'round_robin at workload.rate=8, seed 0'
+    """
+    where = ", ".join(f"{key}={value}" for key, value in point.items())
+    return f"{system}{f' at {where}' if where else ''}, seed {seed}"
 
 
 def plan(document: Document, options: Options) -> tuple[Resolved, list[Cell]]:
@@ -87,7 +100,11 @@ def plan(document: Document, options: Options) -> tuple[Resolved, list[Cell]]:
 
     Raises StudyError with everything that is wrong.
     """
+    document = instead(document, options.backend)
     resolved = resolve_points(document)
+    problems = [problem for _, at_point in resolved for problem in check(document, at_point.spec, options.backend)]
+    if problems:
+        raise StudyError(list(dict.fromkeys(problems)))
     spec = resolved[0][1].spec
     return resolved[0][1], [
         cell(name, point, seed, at_point, at_point.systems[name], options)
@@ -156,9 +173,8 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
     spec = resolved.spec
     content = {
         "simcore": __version__,
-        "code": code_hash(),
-        "backend": "sim",
-        "clock": "model",
+        "code": code_hash(options.backend.name),
+        "real": spec.real.model_dump(exclude={"instead"}) if options.backend.name == "real" else None,
         "model": asdict(resolved.model),
         "hardware": asdict(resolved.hardware),
         "cluster": {**spec.cluster.model_dump(), "kv_blocks": system.kv_blocks},
@@ -211,30 +227,37 @@ def content_hash(content: Mapping[str, Any]) -> str:
 
 
 @cache
-def code_hash() -> str:
-    """Return a hash of the sources and data of the packages that make a result."""
+def code_hash(backend: str = "sim") -> str:
+    """Return a hash of the sources and data of the packages that make a result on a backend."""
     digest = hashlib.blake2b(digest_size=16)
-    for package in ("simcore", "policies", "traces"):
+    for package in ("simcore", "policies", "traces", *(("realbackend", "kernels") if backend == "real" else ())):
         root = FilePath(next(iter(import_module(package).__path__)))
         for file in sorted(root.rglob("*")):
-            if file.is_file() and file.suffix != ".pyc":
-                digest.update(file.relative_to(root.parent).as_posix().encode() + b"\0")
+            name = file.relative_to(root.parent).as_posix()
+            if file.is_file() and file.suffix != ".pyc" and not name.startswith(SHOWN_ONLY):
+                digest.update(name.encode() + b"\0")
                 digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
 @cache
-def _file_hash(file: FilePath, _changed_ns: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def _trace_hash(trace: FilePath, _changed_ns: int) -> str:
+    from traces.clients import bundle
+
+    return bundle.content_hash(trace)  # ServeGen's clients may be a folder of files
 
 
 def _workload(resolved: Resolved) -> dict[str, Any]:
     content: dict[str, Any] = resolved.spec.workload.model_dump()
-    if resolved.trace_file is not None:
-        changed_ns = resolved.trace_file.stat().st_mtime_ns
-        content["trace"] = {"name": resolved.trace_file.name, "file": _file_hash(resolved.trace_file, changed_ns)}
-    return content
+    trace = trace_provenance(resolved.trace_file)
+    return content | ({"trace": trace} if trace else {})
+
+
+def trace_provenance(trace: FilePath | None) -> dict[str, str] | None:
+    """Return the name and the SHA-256 of a trace file, or of a folder of client files; None if there is none."""
+    if trace is None:
+        return None
+    return {"name": trace.name, "sha256": _trace_hash(trace, trace.stat().st_mtime_ns)}
 
 
 def _policy(use: PolicyUse) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Progress: how many cells are done; a bar on a terminal, a few lines elsewhere, nothing when quiet."""
+"""Progress: how many cells are done; a bar on a terminal, a line in a notebook, a few lines elsewhere, or nothing."""
 
 import sys
 from collections.abc import Iterator
@@ -17,11 +17,14 @@ class Advance(Protocol):
 
 @contextmanager
 def progress(total: int, kept: int, *, quiet: bool) -> Iterator[Advance]:
-    """Show how `total` cells come along on stderr; `kept` of them were finished before."""
+    """Show how `total` cells come along on stderr, in a notebook on stdout; `kept` of them were finished before."""
     if quiet or kept == total:
         yield _silent
     elif sys.stderr.isatty():
         with _bar(total, kept) as advance:
+            yield advance
+    elif type(sys.stdout).__module__.startswith("ipykernel"):
+        with _one_line(total, kept) as advance:
             yield advance
     else:
         with _lines(total, kept) as advance:
@@ -48,6 +51,28 @@ def _bar(total: int, kept: int) -> Iterator[Advance]:
             bar.update(task, advance=1, description=f"cells, {failures} failed" if failures else "cells")
 
         yield advance
+
+
+@contextmanager
+def _one_line(total: int, kept: int) -> Iterator[Advance]:
+    """Write over one line again and again, and clear it at the end."""
+    done, failures = kept, 0
+
+    def say(text: str) -> None:
+        print(f"\r{text:<60}", end="", flush=True)
+
+    def advance(*, failed: bool) -> None:
+        nonlocal done, failures
+        done += 1
+        failures += failed
+        say(f"{done} of {total} cells" + (f", {failures} failed" if failures else ""))
+
+    say(f"{done} of {total} cells")
+    try:
+        yield advance
+    finally:
+        say("")
+        print("\r", end="", flush=True)
 
 
 @contextmanager

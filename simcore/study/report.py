@@ -1,15 +1,16 @@
-"""Report: the finished cells of a run become the result folder."""
+"""Report: the finished cells of a run become the result folder, with its pictures and its page."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from simcore import __version__
+from simcore.study.backends import SIMULATOR, Backend, real_provenance
 from simcore.study.folder import FAILED, RESOLVED, resolved_text
-from simcore.study.plan import Cell, code_hash
+from simcore.study.plan import Cell, code_hash, trace_provenance
 from simcore.study.resolve import Resolved
 from simcore.study.run import Finished
 
@@ -24,8 +25,13 @@ def write_report(
     *,
     plots: bool,
     command: Sequence[str],
+    backend: Backend = SIMULATOR,
 ) -> None:
-    """Write the results of the finished cells into `out`, in the order of the plan, and why the others failed."""
+    """Write the results of the finished cells into `out`, in the order of the plan, and why the others failed.
+
+    plots: draw the figures, and write the page that shows them.
+    """
+    from simcore.report import write_html
     from simcore.results import CellResult, StudyFacts, assemble
     from simcore.results.cell import slo_text, write_json
     from simcore.results.plots import draw_plots
@@ -54,13 +60,20 @@ def write_report(
         model=resolved.model.name,
         request_rate=spec.workload.rate,
         target=spec.slo.attainment,
+        backend=backend.name,
+        clock=backend.clock,
+        claims=tuple(claim.as_claim() for claim in spec.claims),
     )
-    assemble(out, present, study=facts, provenance=provenance(resolved, command))
+    made_by = provenance(resolved, command)
+    if backend.name == "real":
+        made_by["real"] = real_provenance(spec.real, backend)
+    assemble(out, present, study=facts, provenance=made_by)
     if plots:
         draw_plots(out)
+        write_html(out)
 
 
-def provenance(resolved: Resolved, command: Sequence[str]) -> Mapping[str, Any]:
+def provenance(resolved: Resolved, command: Sequence[str]) -> dict[str, Any]:
     """Return what made the results: versions, machine, time, command. The one part that differs from run to run."""
     return {
         "simcore": __version__,
@@ -71,6 +84,7 @@ def provenance(resolved: Resolved, command: Sequence[str]) -> Mapping[str, Any]:
         "platform": platform.platform(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "hardware_error": resolved.hardware.error,
+        **({"trace": trace} if (trace := trace_provenance(resolved.trace_file)) else {}),
     }
 
 

@@ -17,6 +17,7 @@ from simcore.cost import (
     model_names,
 )
 from simcore.study.arguments import check_arguments
+from simcore.study.claims import check_claims
 from simcore.study.cluster import block_bytes, copies, host_blocks, topology
 from simcore.study.document import Document
 from simcore.study.errors import Path, Problem, unknown
@@ -118,11 +119,13 @@ class _Resolver(Lookup):
         return Resolved(spec, model, hardware, block_bytes(model, spec.cluster), systems, trace_file, self.references)
 
     def beside_traffic(self, traffic: Traffic | None) -> None:
-        """Check what depends on the workload: the warm-up, and SLOs of classes."""
+        """Check what depends on the workload: the warm-up, and what is said of request classes."""
         if traffic is not None and "warm_up" in self.sound:
             check_warm_up(self, self.spec, traffic)
         if traffic is not None and "slo" in self.sound:
             check_class_slos(self, self.spec, traffic)
+        if {"claims", "systems", "sweep", "slo"} <= self.sound:
+            check_claims(self, self.spec, None if traffic is None else traffic.classes)
 
     # -- the hardware side ----------------------------------------------------------------------------
 

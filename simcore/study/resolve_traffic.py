@@ -7,7 +7,7 @@ from simcore.study.errors import Path, Problem, unknown
 from simcore.study.files import like_a_file, locate
 from simcore.study.lookup import Lookup
 from simcore.study.schema import StudySpec
-from simcore.study.traffic import TURNS, known_traces, open_workload
+from simcore.study.traffic import WHOLE, known_traces, open_workload
 
 DRAWN = ("arrivals", "prompt_tokens", "output_tokens")
 
@@ -36,7 +36,7 @@ class TrafficFinder:
     def _drawn(self) -> Traffic | None:
         workload, wrong = self.spec.workload, self.lookup.wrong
         drawn = {key: getattr(workload, key) for key in DRAWN}
-        if any(getattr(workload, key) is not None for key in TURNS):
+        if any(getattr(workload, key) is not None for key in WHOLE):
             return self._open(None)
         if not any(drawn.values()):
             if "workload.trace" not in self.lookup.reported:
@@ -49,14 +49,11 @@ class TrafficFinder:
 
     def _trace(self, name: str) -> tuple[FilePath | None, Traffic | None]:
         at: Path = ("workload", "trace")
-        for key in DRAWN:
-            if getattr(self.spec.workload, key) is not None:
-                self.lookup.wrong(("workload", key), "a trace brings its own; leave one of the two out")
         known = known_traces()
         if name in known:
             return None, self._open(None)
         file = locate(name, self.lookup.document)
-        if file is not None and file.is_file():
+        if file is not None and (file.is_file() or file.is_dir()):
             self.lookup.references[at] = str(file)
             return file, self._rows(file)
         if like_a_file(name):

@@ -19,7 +19,7 @@ from re import findall
 from typing import Any, Literal
 
 from simcore.study.cell import run_cell
-from simcore.study.errors import Problem, StudyError
+from simcore.study.errors import Problem, SaysItAll, StudyError
 from simcore.study.folder import runs_root
 from simcore.study.plan import Cell
 from simcore.study.progress import progress
@@ -52,7 +52,7 @@ class Finished:
     computed: int = 0
 
 
-class Interrupted(KeyboardInterrupt):
+class Interrupted(SaysItAll, KeyboardInterrupt):
     """Ctrl-C, with what is kept."""
 
     def __init__(self, finished: int, total: int) -> None:

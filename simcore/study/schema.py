@@ -4,8 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 
+from simcore.study.schema_claims import ClaimSpec
 from simcore.study.schema_cluster import ClusterSpec, MechanismSpec
 from simcore.study.schema_faults import FaultSpec
+from simcore.study.schema_real import RealSpec
 from simcore.study.schema_workload import SloSpec, WarmUp, WorkloadSpec
 from simcore.study.spec import Natural, Slug, Spec, short_for
 
@@ -35,6 +37,7 @@ Seeds = Annotated[
 SweepValues = Annotated[tuple[Any, ...], Strict(False), Field(min_length=1)]
 Names = Annotated[tuple[str, ...], Strict(False)]
 Faults = Annotated[tuple[FaultSpec, ...], Strict(False)]
+Claims = Annotated[tuple[ClaimSpec, ...], Strict(False)]
 
 
 class ModelChoice(Spec):
@@ -86,6 +89,8 @@ class StudySpec(Spec):
     oracle: Names = ()
     warm_up: WarmUp = WarmUp()
     sample_s: Annotated[float, Field(ge=0.001)] | None = 1.0
+    claims: Claims = ()
+    real: RealSpec = RealSpec()
 
 
 STAND_IN: dict[str, Any] = {
@@ -111,8 +116,6 @@ _MECHANISMS = (
 )
 LATER = (
     "rollout",
-    "real",
-    "claims",
     "workload.tools",
     "systems.*.rollout",
     *(f"mechanism.{key}" for key in _MECHANISMS),

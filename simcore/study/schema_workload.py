@@ -4,20 +4,27 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from simcore.study.spec import Natural, Positive, Share, Slug, Spec
+from simcore.study.spec import Natural, NotNegative, Positive, Share, Slug, Spec
 
 
 class WorkloadSpec(Spec):
-    """The traffic: a catalogued workload or a file (`trace`), or requests drawn from distributions.
+    """The traffic: a catalogued workload, a file or a ServeGen folder (`trace`), or requests drawn from distributions.
 
-    What the distributions, `sessions` and `programs` take is `traces`' to say. `rate` in requests per second rescales
-    the times of a trace; `requests` takes its first N. `classes` shares the requests out, each class with a `share`, a
-    `priority` and time-outs of its own; `ttft_timeout_s` and `timeout_s` are those of the others.
+    What the distributions, `sessions`, `programs`, `groups` and `clients` take is `traces`' to say, and so is what a
+    trace needs beside it. `rate` in requests per second rescales the times of a trace; `requests` takes its first N.
+    `classes` shares the requests out, each class with a `share`, a `priority` and time-outs of its own;
+    `ttft_timeout_s` and `timeout_s` are those of the others.
     """
 
     trace: str | None = None
-    format: Literal["azure", "mooncake"] | None = None
-    time_unit: Literal["s", "ms"] | None = None
+    format: str | None = None
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
+    columns: dict[str, Any] | None = None
+    bad_rows: Literal["stop", "skip"] = "stop"
+    block_tokens: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    order: Literal["file", "shuffled"] = "file"
+    from_s: NotNegative | None = None
+    for_s: Positive | None = None
     arrivals: dict[str, Any] | None = None
     prompt_tokens: dict[str, Any] | None = None
     output_tokens: dict[str, Any] | None = None
@@ -26,6 +33,8 @@ class WorkloadSpec(Spec):
     classes: dict[Slug, dict[str, Any]] | None = None
     sessions: dict[str, Any] | None = None
     programs: dict[str, Any] | None = None
+    groups: dict[str, Any] | None = None
+    clients: dict[str, Any] | None = None
     ttft_timeout_s: Positive | None = None
     timeout_s: Positive | None = None
 

@@ -8,20 +8,27 @@ from simcore.study.schema import StudySpec
 from simcore.study.schema_workload import WorkloadSpec
 
 if TYPE_CHECKING:
-    from traces import Classified, Programs, Replay, Synthetic
+    from traces import Opened
 
-TURNS = ("sessions", "programs")
-"""Keys that draw whole programs; what they replace must be left out."""
+WHOLE = ("sessions", "programs", "groups", "clients")
+"""Keys that draw whole requests; what they replace must be left out."""
+_REPLACED = {"clients": ("arrivals", "prompt_tokens", "output_tokens")}
+OF_TRACES = ("format", "time_unit", "columns", "bad_rows", "block_tokens", "order", "from_s", "for_s")
+"""Keys that say how a trace is read."""
 
 
-def open_workload(spec: StudySpec, trace_file: Path | None, seed: int) -> "Classified | Programs | Replay | Synthetic":
+def open_workload(spec: StudySpec, trace_file: Path | None, seed: int) -> "Opened":
     """Return the workload of a study for one seed. Raises ValueError (TraceError for a broken file)."""
     import traces
 
     wanted = spec.workload
-    workload = _unclassified(spec, trace_file, seed)
+    workload = _unclassified(wanted, trace_file, seed)
     if wanted.classes is None and wanted.ttft_timeout_s is None and wanted.timeout_s is None:
         return workload
+    if workload.classes != ("default",):
+        names = ", ".join(workload.classes)
+        keys = [key for key in ("classes", "ttft_timeout_s", "timeout_s") if getattr(wanted, key) is not None]
+        raise ValueError("\n".join(f"{key}: the trace has classes of its own ({names}); leave it out" for key in keys))
     classes = traces.request_classes(
         {"default": {"share": 1}} if wanted.classes is None else wanted.classes,
         ttft_timeout_s=wanted.ttft_timeout_s,
@@ -30,12 +37,11 @@ def open_workload(spec: StudySpec, trace_file: Path | None, seed: int) -> "Class
     return traces.Classified(workload, classes, seed, replication=0)
 
 
-def _unclassified(spec: StudySpec, trace_file: Path | None, seed: int) -> "Programs | Replay | Synthetic":
+def _unclassified(workload: WorkloadSpec, trace_file: Path | None, seed: int) -> "Opened":
     import traces
 
-    workload = spec.workload
+    _check_alone(workload)
     if workload.sessions is not None or workload.programs is not None:
-        _check_alone(workload)
         return traces.programs(
             sessions=workload.sessions,
             programs=workload.programs,
@@ -44,16 +50,22 @@ def _unclassified(spec: StudySpec, trace_file: Path | None, seed: int) -> "Progr
             requests=workload.requests,
             seed=seed,
         )
+    if workload.clients is not None:
+        return traces.clients(workload.clients, rate=workload.rate, requests=workload.requests, seed=seed)
     if workload.trace is not None:
         return traces.open_trace(
             str(trace_file or workload.trace),
-            format=workload.format,
-            time_unit=workload.time_unit,
+            **{key: getattr(workload, key) for key in (*OF_TRACES, "arrivals", "prompt_tokens", "output_tokens")},
             rate=workload.rate,
             requests=workload.requests,
             seed=seed,
         )
-    assert workload.requests is not None, "a generated workload has a number of requests"
+    if workload.requests is None:
+        raise ValueError("requests: is missing")
+    if workload.groups is not None:
+        return traces.groups(
+            workload.groups, arrivals=workload.arrivals or {}, rate=workload.rate, requests=workload.requests, seed=seed
+        )
     return traces.synthetic(
         arrivals=workload.arrivals or {},
         prompt_tokens=workload.prompt_tokens or {},
@@ -66,11 +78,20 @@ def _unclassified(spec: StudySpec, trace_file: Path | None, seed: int) -> "Progr
 
 
 def _check_alone(workload: WorkloadSpec) -> None:
-    """Raise ValueError if the study says twice what the requests are."""
-    turns = next(key for key in TURNS if getattr(workload, key) is not None)
-    both = [key for key in ("trace", "prompt_tokens", "output_tokens") if getattr(workload, key) is not None]
-    if both:
-        raise ValueError("\n".join(f"{key}: {turns} bring their own; leave one of the two out" for key in both))
+    """Raise ValueError if the study says twice what the requests are, or how to read a trace it does not name."""
+    written = {
+        key for key in WorkloadSpec.model_fields if getattr(workload, key) != WorkloadSpec.model_fields[key].default
+    }
+    wrong = []
+    if workload.trace is None:
+        wrong += [f"{key}: is for a trace; name one, or leave it out" for key in OF_TRACES if key in written]
+    whole = next((key for key in WHOLE if key in written), None)
+    if whole is not None:
+        replaced = ("trace", *WHOLE, *_REPLACED.get(whole, ("prompt_tokens", "output_tokens")))
+        both = [key for key in replaced if key in written and key != whole]
+        wrong += [f"{key}: {whole} bring their own; leave one of the two out" for key in both]
+    if wrong:
+        raise ValueError("\n".join(wrong))
 
 
 def shortest(lengths: Mapping[str, Any]) -> int:

@@ -76,10 +76,12 @@ def test_mistakes_go_to_stderr_all_at_once_with_status_2(folder):
     [
         (["run", "tyni.yaml"], "tyni.yaml: no such file (did you mean 'tiny.yaml'?)"),
         (["run", "."], ".: is a directory; a study is one YAML file"),
-        (["run", "tiny.yaml", "--backend", "real"], "simcore: --backend real: simcore 0.1.0 does not have it yet"),
-        (["run", "tiny.yaml", "--clock", "wall"], "simcore: --clock wall: simcore 0.1.0 does not have it yet"),
-        (["run", "tiny.yaml", "--timeline"], "simcore: --timeline: simcore 0.1.0 does not have it yet"),
-        (["run", "tiny.yaml", "--device", "cuda"], "simcore: --device: only the real engine runs on a device"),
+        (
+            ["run", "tiny.yaml", "--clock", "measured"],
+            "--clock measured: a simulator computes nothing to measure; model and wall are its clocks",
+        ),
+        (["run", "tiny.yaml", "--timeline"], "simcore: --timeline: simcore 0.3.0 does not have it yet"),
+        (["run", "tiny.yaml", "--device", "cuda"], "--device: only the real engine runs on a device"),
         (["run", "tiny.yaml", "--set", "rate"], "--set rate: write key=value"),
         (["run", "tiny.yaml", "--out", "a" * 300], f"{'a' * 300}: cannot be written: File name too long"),
         (["run", "tiny.yaml", "--seed", str(2**63)], f"--seed {2**63}: seeds[0]: must be < 9.22337e+18, got {2**63}"),
@@ -87,7 +89,7 @@ def test_mistakes_go_to_stderr_all_at_once_with_status_2(folder):
             ["run", "tiny.yaml", "--set", "slow.ttft_ms=1"],
             "--set slow.ttft_ms=1: slow: unknown key; have study, "
             "question, model, hardware, cluster, workload, slo, systems, mechanism, faults, sweep, seeds, oracle, "
-            "warm_up, sample_s (did you mean 'slo'?)",
+            "warm_up, sample_s, claims, real (did you mean 'slo'?)",
         ),
         (["run", "tiny.yaml", "--out", "odd.py"], "odd.py: a file is in the way of the result folder"),
     ],
@@ -161,7 +163,7 @@ def test_list_names_what_a_study_may_use(folder, what, names):
 
 
 def test_version(folder):
-    assert simcore("--version", folder=folder).stdout == "simcore 0.1.0\n"
+    assert simcore("--version", folder=folder).stdout == "simcore 0.3.0\n"
 
 
 def test_the_seed_option_counts_the_seeds_from_there(folder):

@@ -7,6 +7,7 @@ import pytest
 from simcore.study.errors import StudyError
 from simcore.study.load import read
 from simcore.study.registry import policy_names
+from simcore.study.traffic import known_traces
 from tests.study.tiny import TINY, write_study
 from tests.study.tiny import problems_of as problems
 
@@ -32,8 +33,9 @@ def test_the_tiny_study_has_no_problems():
          "have router, scheduler, mechanism (did you mean 'router'?)"),
         ("choices", "choises", "15:40: systems.two.router.choises: unknown key; have policy, choices "
          "(did you mean 'choices'?)"),
-        ("kind: poisson", "kind: posson", "7:14: workload.arrivals.kind: must be one of poisson, gamma, constant, "
-         "all_at_once, quantiles, got 'posson' (did you mean 'poisson'?)"),
+        ("kind: poisson", "kind: posson", "7:14: workload.arrivals.kind: must be one of poisson, gamma, weibull, "
+         "constant, quantiles, all_at_once, on_off, mmpp, diurnal, spike, ramp, got 'posson' "
+         "(did you mean 'poisson'?)"),
         ("requests: 30\n", "requests: 30\n  classes: {fast: {share: 0, prio: 1}}\n",
          ["12:20: workload.classes.fast.share: must be a number > 0, got 0",
           "12:30: workload.classes.fast.prio: unknown key (did you mean 'priority'?)"]),
@@ -93,11 +95,11 @@ def test_the_tiny_study_has_no_problems():
         ("  requests: 30\n", "", "6:1: workload.requests: is missing"),
         ("  rate: 20\n", "", "6:1: workload.rate: must be a number > 0, got nothing"),
         # of a later version
-        ("question: does it run?", "claims: []", "2:1: claims: simcore 0.1.0 does not run `claims` yet"),
+        ("question: does it run?", "rollout: {}", "2:1: rollout: simcore 0.3.0 does not run `rollout` yet"),
         ("question: does it run?", "mechanism: {swap: adaptive}",
-         "2:13: mechanism.swap: simcore 0.1.0 does not run `swap: adaptive` yet"),
+         "2:13: mechanism.swap: simcore 0.3.0 does not run `swap: adaptive` yet"),
         ("router: round_robin", "mechanism: {migration: two_stage}",
-         "14:29: systems.round_robin.mechanism.migration: simcore 0.1.0 does not run `migration` yet"),
+         "14:29: systems.round_robin.mechanism.migration: simcore 0.3.0 does not run `migration` yet"),
         # what is wrong between two keys
         ("router: round_robin", "scheduler: shortest_job_first", "14:17: systems.round_robin.scheduler: "
          "ShortestJobFirstOracle reads the oracle 'output_tokens'; add `oracle: [output_tokens]` to the study"),
@@ -122,11 +124,12 @@ def test_a_mistake_is_named_where_it_is_written(old, new, line):
         ("oracle: [output_token]", "16:10: oracle[0]: unknown oracle 'output_token'; have output_tokens"
          " (did you mean 'output_tokens'?)"),
         ("quesion: x", "16:1: quesion: unknown key; have study, question, model, hardware, cluster, workload, slo, "
-         "systems, mechanism, faults, sweep, seeds, oracle, warm_up, sample_s (did you mean 'question'?)"),
+         "systems, mechanism, faults, sweep, seeds, oracle, warm_up, sample_s, claims, real"
+         " (did you mean 'question'?)"),
         ("study: again", "16:1: study: key is written twice"),
-        ("sweep: {workload.rat: [1, 2]}", "16:9: workload.rat: unknown key; have trace, format, time_unit, arrivals, "
-         "prompt_tokens, output_tokens, rate, requests, classes, sessions, programs, ttft_timeout_s, timeout_s "
-         "(did you mean 'rate'?)"),
+        ("sweep: {workload.rat: [1, 2]}", "16:9: workload.rat: unknown key; have trace, format, time_unit, columns, "
+         "bad_rows, block_tokens, order, from_s, for_s, arrivals, prompt_tokens, output_tokens, rate, requests, "
+         "classes, sessions, programs, groups, clients, ttft_timeout_s, timeout_s (did you mean 'rate'?)"),
         ("sweep: {workload.rate: [1, -2, x]}", ["16:28: workload.rate: must be > 0, got -2",
                                                 "16:32: workload.rate: must be a number, got 'x'"]),
         ("sweep: {systems.two.router.choices: [1, 0]}",
@@ -182,8 +185,8 @@ def test_a_trace_that_is_not_there_says_how_to_point_to_it(tmp_path):
 def test_a_trace_nobody_knows_lists_the_catalogue():
     text = TINY[: TINY.index("  arrivals")] + "  trace: azure_conv\n" + TINY[TINY.index("slo") :]
     assert problems(text) == [
-        "tiny.yaml:7:3: workload.trace: unknown trace 'azure_conv'; have agent_programs, azure_code_2023, "
-        "azure_conv_2023, chat_sessions, mooncake_conversation (did you mean 'azure_conv_2023'?)"
+        f"tiny.yaml:7:3: workload.trace: unknown trace 'azure_conv'; have {', '.join(known_traces())} "
+        "(did you mean 'azure_conv_2023'?)"
     ]
 
 

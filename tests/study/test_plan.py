@@ -1,6 +1,7 @@
 """A plan: which cells a study has, and what their hashes depend on."""
 
 from pathlib import Path
+from typing import Any
 
 from simcore.study.api import Study
 from simcore.study.load import parse
@@ -9,11 +10,11 @@ from tests.study.tiny import POLICIES, TINY, write_study
 SWEPT = TINY + "sweep: {workload.rate: [10, 20], cluster.instances: [1, 2]}\nseeds: 2\n"
 
 
-def cells(text: str = TINY, folder: Path = Path(), **how: bool):
+def cells(text: str = TINY, folder: Path = Path(), **how: Any):
     return Study(parse(text, "tiny.yaml", folder)).plan(**how)
 
 
-def hashes(text: str = TINY, folder: Path = Path(), **how: bool) -> list[str]:
+def hashes(text: str = TINY, folder: Path = Path(), **how: Any) -> list[str]:
     return [cell.hash for cell in cells(text, folder, **how)]
 
 

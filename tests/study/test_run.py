@@ -10,6 +10,7 @@ from simcore.study.errors import StudyError
 from tests.study.tiny import TINY, write_study
 
 HEAD = TINY.partition("systems:")[0]
+pytestmark = pytest.mark.filterwarnings("ignore:.* failed:UserWarning")
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,10 @@
 """Catalogue: the named workloads, their defaults and provenance."""
 
+import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.traces.written import ROOT, whole
@@ -18,7 +20,8 @@ def test_an_entry_defaults_to_its_traces_size_and_rate_and_cites_it(name):
     workload = open_trace(name)
     assert len(whole(workload)) == workload.requests > 1000
     unit = "req" if whole(workload).program is None else name.split("_")[1]
-    assert f"{workload.requests:,} requests at {workload.rate:.2f} {unit}/s" in describe(name)
+    when = "at once" if math.isinf(workload.rate) else f"at {workload.rate:.2f} {unit}/s"
+    assert f"{workload.requests:,} requests {when}: " in describe(name)
     assert workload.source.startswith(f"{name}, fitted to github.com/")
     assert "20" in workload.source
 
@@ -46,6 +49,20 @@ def test_importing_traces_and_naming_the_catalogue_loads_nothing_heavy():
     )
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert loaded.stdout.strip() == "[]"
+
+
+def test_llumnix_lengths_are_short_and_long_as_named():
+    drawn = whole(open_trace("llumnix_short_long", requests=100_000))
+    assert (drawn.prompt_tokens.mean(), drawn.output_tokens.mean()) == pytest.approx((127.4, 512.4), rel=0.03)
+    assert drawn.prompt_tokens.max() == 6144
+
+
+def test_rollout_groups_are_whole_and_capped():
+    drawn = whole(open_trace("rollout_groups"))
+    assert drawn.group is not None
+    assert np.bincount(drawn.group).tolist() == [8] * 512
+    assert drawn.output_tokens.max() == 16_384
+    assert not drawn.at_ps.any()
 
 
 def test_chat_sessions_share_about_what_their_trace_does():

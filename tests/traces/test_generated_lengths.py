@@ -62,6 +62,41 @@ def test_quantile_lengths_are_linear_between_their_points():
     assert np.quantile(tokens, [0, 0.25, 0.5, 0.75, 1]) == pytest.approx([1, 51, 101, 301, 501], rel=0.02, abs=1)
 
 
+@pytest.mark.parametrize(
+    ("mean", "alpha", "first", "quantiles", "capped_mean"),
+    [
+        (128, 2.0, 0.6094, (35, 103, 412, 1682), 127.4),
+        (256, 1.5, 0.3962, (30, 163, 1285, 4576), 253.9),
+        (512, 1.15, 0.2042, (54, 596, 3127, 5262), 512.4),
+        (1024, 1.0005, 0.1221, (140, 1628, 5581, 6144), 983.4),
+    ],
+)
+def test_power_law_lengths_are_those_of_llumnix(mean, alpha, first, quantiles, capped_mean):
+    tokens = lengths({"kind": "zipf", "mean": mean, "alpha": alpha, "max": 6144})
+    assert (tokens == tokens.min()).mean() == pytest.approx(first, abs=0.004)
+    assert np.quantile(tokens, [0.5, 0.8, 0.95, 0.99]) == pytest.approx(quantiles, rel=0.06, abs=1)
+    assert tokens.mean() == pytest.approx(capped_mean, rel=0.02)
+
+
+def test_power_law_lengths_agree_with_the_table_of_the_llumnix_paper():
+    # Mean, P50, P80, P95, P99 of 10,000 requests each: Sun et al., OSDI 2024, table 1.
+    published = {
+        (128, 2.0): (38, 113, 413, 1464),
+        (256, 1.5): (32, 173, 1288, 4208),
+        (512, 1.15): (55, 582, 3113, 5166),
+    }
+    for (mean, alpha), quantiles in published.items():
+        tokens = lengths({"kind": "zipf", "mean": mean, "alpha": alpha, "max": 6144})
+        assert np.quantile(tokens, [0.5, 0.8, 0.95, 0.99]) == pytest.approx(quantiles, rel=0.2)
+
+
+def test_power_law_ranks_can_be_chosen():
+    # Ranks 1, 2, 3 with weights 1, 1/2, 1/3: the mean rank is 18/11, so a rank is 11 tokens.
+    values, counts = np.unique(lengths({"kind": "zipf", "mean": 18, "alpha": 1, "ranks": 3}), return_counts=True)
+    assert values.tolist() == [11, 22, 33]
+    assert counts / N == pytest.approx([6 / 11, 3 / 11, 2 / 11], rel=0.03)
+
+
 def test_equal_quantiles_are_a_spike():
     tokens = lengths({"kind": "quantiles", "probabilities": [0, 0.2, 0.6, 1], "tokens": [1, 100, 100, 200]})
     assert (tokens == 100).mean() == pytest.approx(0.4, abs=0.01)

@@ -1,5 +1,8 @@
 """Public traces: row counts, token sums and times of the real files, and how well the catalogue fits them."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 from tests.traces.written import shared, whole
@@ -7,6 +10,8 @@ from traces import Replay, open_trace
 from traces.fit import Fit, dispersion, relative_gaps
 
 CONV, CODE = "azure/AzureLLMInferenceTrace_conv.csv", "azure/AzureLLMInferenceTrace_code.csv"
+ARXIV, APEX = "vidur/arxiv_summarization_stats_llama2_tokenizer_filtered_v2.csv.gz", "lmsys/apex_lmsys_lengths.csv.gz"
+VICUNA = "lmsys/predictions_warmup_cls_1000K.csv.gz"
 MOONCAKE, MOONCAKE_SYNTHETIC = "mooncake/conversation_trace.jsonl.gz", "mooncake/synthetic_trace.jsonl.gz"
 
 
@@ -28,6 +33,41 @@ def test_a_public_trace_is_read_to_the_last_token(file, requests, prompt_tokens,
     assert everything.output_tokens.sum() == trace.survey.output_tokens == output_tokens
     assert (everything.at_ps[0], everything.at_ps[-1]) == (0, last_ps)
     assert trace.rate == pytest.approx(rate, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("file", "side", "count", "total", "published"),
+    [
+        (CONV, "prompt_tokens", 19_366, 22_361_870, (1_155, 1_020, 2_734, 4_142, 14_050)),
+        (CONV, "output_tokens", 19_366, 4_088_665, (211, 129, 424, 601, 1_000)),
+        (CODE, "prompt_tokens", 8_819, 18_059_974, (2_048, 1_469, 5_188, 7_436, 7_437)),
+        (CODE, "output_tokens", 8_819, 245_896, (27.9, 13, 55, 252, 1_899)),
+        (MOONCAKE, "prompt_tokens", 7_851, 97_571_920, (12_430, 7_284, 27_990, 89_870, 124_800)),
+        (MOONCAKE, "output_tokens", 7_851, 2_724_903, (347, 356, 606, 1_168, 2_000)),
+        (MOONCAKE_SYNTHETIC, "prompt_tokens", 3_993, 61_194_628, (15_330, 11_590, 38_610, 66_460, 191_400)),
+        (MOONCAKE_SYNTHETIC, "output_tokens", 3_993, 595_432, (149, 69, 389, 768, 893)),
+        (ARXIV, "prompt_tokens", 28_257, 73_131_321, (2_588, 2_730, 3_702, 3_933, 4_054)),
+        (ARXIV, "output_tokens", 28_257, 8_234_948, (291, 167, 372, 3_271, 4_056)),
+        (APEX, "prompt_tokens", 1_024, 63_148, (61.7, 17, 177, 586, 1_037)),
+        (APEX, "output_tokens", 1_024, 165_996, (162, 117, 389, 533, 761)),
+        (VICUNA, "output_tokens", 85_482, 15_110_268, (177, 140, 397, 502, 511)),
+    ],
+)
+def test_the_published_lengths_are_found(file, side, count, total, published):
+    """Mean, p50, p90, p99 and maximum as in the README beside the traces, which rounds to four digits."""
+    given: dict[str, Any] = {} if file not in (ARXIV, VICUNA) else {"arrivals": {"kind": "poisson"}, "rate": 1}
+    if file == VICUNA:
+        given["prompt_tokens"] = {"kind": "fixed", "tokens": 100}
+    lengths = getattr(whole(open_trace(shared(file), **given)), side)
+    assert (len(lengths), lengths.sum()) == (count, total)
+    found = (lengths.mean(), *np.quantile(lengths, [0.5, 0.9, 0.99]), lengths.max())
+    assert found == pytest.approx(published, rel=5e-3)
+
+
+def test_the_published_times_of_the_chats_of_lmsys_are_found():
+    trace = open_trace(shared(APEX))
+    assert trace.lasts_s == pytest.approx(2_024, abs=1)
+    assert trace.rate == pytest.approx(0.506, abs=0.001)
 
 
 def test_the_published_burstiness_is_found():

@@ -1,7 +1,9 @@
 """What the tests of traffic share: writing small trace files, and a workload as one piece."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +29,13 @@ def mooncake(folder: Path, *rows: str) -> Path:
     return path
 
 
+def lines(folder: Path, name: str, *rows: str | Mapping[str, object]) -> Path:
+    """Write a file of these lines, objects as JSON."""
+    path = folder / name
+    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n")
+    return path
+
+
 def request(timestamp: float, prompt: int = 512, output: int = 10, hash_ids: list[int] | None = None) -> str:
     """Return one Mooncake row; its hash ids fit unless given."""
     ids = list(range(-(-prompt // 512))) if hash_ids is None else hash_ids
@@ -35,6 +44,17 @@ def request(timestamp: float, prompt: int = 512, output: int = 10, hash_ids: lis
 
 def whole(workload: Workload) -> Arrivals:
     return fit.columns(workload)
+
+
+def seen(workload: Workload) -> Any:
+    """Return a workload as one piece, for tests that know which columns it has."""
+    return whole(workload)
+
+
+def left_out(workload: Any) -> int:
+    """Return how many bad rows a workload leaves out."""
+    skipped: int = workload.skipped
+    return skipped
 
 
 def shared(name: str) -> Path:

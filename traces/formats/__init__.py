@@ -1,38 +1,66 @@
 """Formats: the public trace formats that can be read, and which of them a file is in."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 
-from traces.formats.azure import Azure
-from traces.formats.base import BadRow, Columns, Format, shown
-from traces.formats.mooncake import Mooncake
+from traces.formats.aiperf import AIPERF
+from traces.formats.azure import AZURE
+from traces.formats.base import BadRow, Columns, Format, OddRows, Table, shown
+from traces.formats.burstgpt import BURSTGPT
+from traces.formats.length_tables import APEX, LENGTHS, VICUNA, VIDUR
+from traces.formats.mapped import Mapped, mapped
+from traces.formats.mooncake import BAILIAN, MOONCAKE, TIMED_TRACE
+from traces.formats.token_lines import CUSTOM, TOKEN_LINES
 
-FORMATS: dict[str, Format] = {format.name: format for format in (Azure(), Mooncake())}
+# In doubt the first one wins: the rows of Bailian and AIPerf are whole rows of those after them.
+_ALL: tuple[Format, ...] = (
+    *(AZURE, BURSTGPT, VIDUR, APEX, VICUNA, LENGTHS),
+    *(BAILIAN, AIPERF, MOONCAKE, TIMED_TRACE, CUSTOM, TOKEN_LINES),
+)
+FORMATS: dict[str, Format] = {format.name: format for format in _ALL}
+_LIKELY = 0.5
+"""A first line with so much of a format is of it, even if it is broken."""
+_LIKELY_ROW = 0.2
+"""The same for JSON lines, whose first line may be cut short."""
 
 
-def named(name: str) -> Format:
-    """Return the format of that name; ValueError lists the known ones."""
+def named(name: str, others: Sequence[str] = ()) -> Format:
+    """Return the format of that name; ValueError lists the known ones, and `others` that are read elsewhere."""
     if name not in FORMATS:
-        near = get_close_matches(name, FORMATS, n=1)
+        known = (*FORMATS, *others)
+        near = get_close_matches(name, known, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"format: must be one of {', '.join(FORMATS)}, got {name!r}{hint}")
+        raise ValueError(f"format: must be one of {', '.join(known)}, got {name!r}{hint}")
     return FORMATS[name]
 
 
 def of_file(first_line: str, asked: Format | None) -> Format:
     """Return the format of a file that starts with this line; ValueError if it is not the one asked for."""
-    seen = next((format for format in FORMATS.values() if format.recognises(first_line)), None)
+    start = shown(first_line)
+    if asked is not None and asked.resembles(first_line) >= _enough(first_line):
+        return asked
+    best = max(FORMATS.values(), key=lambda format: format.resembles(first_line))
+    seen = best if best.resembles(first_line) >= _enough(first_line) else None
+    if first_line.lstrip().startswith("["):
+        raise ValueError(f"this is one JSON array, not one object a line; the file starts with {start}")
     if asked is None and seen is None:
-        known = "; ".join(f"{format.name}: {format.layout}" for format in FORMATS.values())
-        raise ValueError(f"looks like no known format ({known}); the file starts with {shown(first_line)}")
-    if asked is not None and seen is not None and seen.name != asked.name:
+        raise ValueError(
+            f"looks like no known format ({', '.join(FORMATS)}); say what its columns are, as columns: "
+            f"{{arrival: ..., prompt_tokens: ..., output_tokens: ...}}; the file starts with {start}"
+        )
+    if asked is not None and seen is not None:
         raise ValueError(
             f"read as {asked.name} ({asked.layout}), but it looks like {seen.name} ({seen.layout}): "
             f"set format: {seen.name}, or leave it out"
         )
-    if asked is not None and seen is None:
-        raise ValueError(f"{asked.name} is {asked.layout}; this file starts with {shown(first_line)}")
+    if asked is not None:
+        raise ValueError(f"{asked.name} is {asked.layout}; this file starts with {start}")
     assert seen is not None
     return seen
 
 
-__all__ = ["FORMATS", "BadRow", "Columns", "Format", "named", "of_file"]
+def _enough(first_line: str) -> float:
+    return _LIKELY_ROW if first_line.lstrip().startswith("{") else _LIKELY
+
+
+__all__ = ["FORMATS", "BadRow", "Columns", "Format", "Mapped", "OddRows", "Table", "mapped", "named", "of_file"]

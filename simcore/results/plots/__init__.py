@@ -1,6 +1,7 @@
-"""Plots: a study in pictures. Each file draws one figure; equal results give equal PNGs.
+"""Plots: a study in pictures. Each file draws one kind of chart; equal results give equal bytes.
 
-Matplotlib is loaded when a plot is drawn, not when this package is imported.
+A chart is a `Panel`: `draw_plots` puts a few of them into each PNG, the HTML report shows each by itself. Matplotlib is
+loaded when one is drawn, not when this package is imported.
 """
 
 from collections.abc import Mapping
@@ -22,15 +23,17 @@ def draw_plots(out: Path, point: Mapping[str, Any] | None = None) -> list[Path]:
     """
     from simcore.results.plots.distributions import draw_distributions
     from simcore.results.plots.load import draw_load
+    from simcore.results.plots.resolved import read_resolved, warm_up_of
     from simcore.results.plots.timeline import draw_timeline
 
     summary = read_summary(out)
     chosen = telling_point(summary) if point is None else point
     folder = out / "plots"
     folder.mkdir(exist_ok=True)
+    warm_up = warm_up_of(read_resolved(out), chosen)
     drawn = [
         draw_load(summary, folder / "goodput.png"),
-        draw_distributions(out, summary, chosen, folder / "latency.png"),
+        draw_distributions(out, summary, chosen, folder / "latency.png", warm_up),
         draw_timeline(out, summary, chosen, folder / "queue_and_kv.png"),
     ]
     return [path for path in drawn if path is not None]
@@ -39,12 +42,16 @@ def draw_plots(out: Path, point: Mapping[str, Any] | None = None) -> list[Path]:
 def telling_point(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return the sweep point at which the systems differ most in attainment (without an SLO, in mean TTFT).
 
-    Without a sweep that is the empty point; ties go to the earlier one.
+    Where they do not differ, or there is one: the last point, in the order of the sweep, at which all runs are STABLE,
+    else the first. Without a sweep that is the empty point; ties go to the earlier one.
     """
     spread: dict[str, float] = {}
     points = {point_text(run["point"]): dict(run["point"]) for run in summary["runs"]}
+    stable = list(points)
     for text in points:
         runs = [run for run in summary["runs"] if point_text(run["point"]) == text]
+        if any(run["state"] != "STABLE" for run in runs):
+            stable.remove(text)
         metric = "slo_attainment" if summary["slo"] else "mean_ttft_ms"
         means = []
         for system in dict.fromkeys(run["system"] for run in runs):
@@ -52,4 +59,8 @@ def telling_point(summary: Mapping[str, Any]) -> dict[str, Any]:
             known = [value for value in values if value is not None]
             means += [sum(known) / len(known)] if known else []
         spread[text] = max(means) - min(means) if means else 0.0
-    return points[max(spread, key=lambda text: spread[text])] if spread else {}
+    if not spread:
+        return {}
+    if not any(spread.values()):
+        return points[stable[-1] if stable else next(iter(points))]
+    return points[max(spread, key=lambda text: spread[text])]

@@ -1,11 +1,18 @@
-"""Load plot: attainment and goodput against the arrival rate, and where systems break; bars without a sweep."""
+"""Load charts: attainment, goodput and latency against the arrival rate, and where systems break."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore.results.breaking import RATE
-from simcore.results.plots.style import GREY, colours, figure, label_ends, point_words, save
+from simcore.results.plots.bars import draw_bars
+from simcore.results.plots.labels import label_ends
+from simcore.results.plots.panel import Panel
+from simcore.results.plots.scales import log_ticks
+from simcore.results.plots.style import GREY, colours, figure, point_words, save
+from simcore.results.plots.words import slo_words
 from simcore.results.stats import Interval, Run, over_seeds
 
 if TYPE_CHECKING:
@@ -14,31 +21,82 @@ if TYPE_CHECKING:
 Curve = list[tuple[float, Interval]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """A metric against load: `factor` brings it to the unit of the axis."""
+
+    name: str
+    metric: str
+    title: str
+    factor: float = 1.0
+
+
+_ATTAINED = _Measure("attainment", "slo_attainment", "Share of requests within the SLO, %", 100.0)
+_GOODPUT = _Measure("goodput", "request_goodput", "Goodput: requests within the SLO per second")
+_LATENCIES = (
+    _Measure("load-ttft", "p99_ttft_ms", "TTFT, 99th percentile, ms"),
+    _Measure("load-tpot", "p99_tpot_ms", "TPOT, 99th percentile, ms"),
+)
+
+
 def draw_load(summary: Mapping[str, Any], path: Path) -> Path | None:
     """Draw attainment and goodput over the swept rates, or as bars; None without an SLO."""
-    runs = summary["runs"]
-    if not summary["slo"] or not runs:
+    if not summary["slo"] or not summary["runs"]:
         return None
-    rates = {run["point"].get(RATE) for run in runs}
-    if len(rates) < 2 or None in rates:
-        return _draw_bars(summary, path)
-    slo = _slo_words(summary["slo"])
-    with figure(f"Requests within the SLO as load grows ({slo})", 1, 2, 5.6) as (drawn, ((left, right),)):
-        attained = {name: _curve(ours, "slo_attainment", 100.0) for name, ours in _series(runs).items()}
-        goodput = {name: _curve(ours, "request_goodput", 1.0) for name, ours in _series(runs).items()}
-        left.set_title("Share of requests within the SLO, %")
-        left.set_ylim(0, 103)
-        _draw_curves(left, attained)
-        _mark_breaks(left, summary["breaking"], list(attained))
-        right.set_title("Goodput: requests within the SLO per second,\nuntil the last one has finished")
-        top = max(found.mean for curve in goodput.values() for _, found in curve)
-        right.set_ylim(0, top * 1.15 or 1.0)
-        _draw_curves(right, goodput)
-        _draw_diagonal(right)
+    if not sweeps_rate(summary):
+        return draw_bars(summary, path)
+    panels = list(_service(summary))
+    with figure(f"Requests within the SLO as load grows ({slo_words(summary['slo'])})", 1, 2, 5.6) as (drawn, grid):
+        for axes, panel in zip(grid[0], panels, strict=True):
+            axes.set_title(panel.title)
+            panel.draw(axes)
         return save(drawn, path)
 
 
-def _series(runs: list[Run]) -> dict[str, list[Run]]:
+def load_panels(summary: Mapping[str, Any]) -> list[Panel]:
+    """Return the charts against the arrival rate; none if the study does not sweep it."""
+    if not sweeps_rate(summary):
+        return []
+    return [*_service(summary), *_latencies(summary)]
+
+
+def sweeps_rate(summary: Mapping[str, Any]) -> bool:
+    """Return whether there is a run at each of two arrival rates or more, and none without one."""
+    rates = {run["point"].get(RATE) for run in summary["runs"]}
+    return len(rates) > 1 and None not in rates
+
+
+def _service(summary: Mapping[str, Any]) -> Iterator[Panel]:
+    if not summary["slo"]:
+        return
+    series = _series(summary["runs"])
+    attained, goodput = (
+        {name: _curve(ours, measure) for name, ours in series.items()} for measure in (_ATTAINED, _GOODPUT)
+    )
+    draw = partial(_draw_attained, curves=attained, breaking=summary["breaking"])
+    yield Panel(_ATTAINED.name, _ATTAINED.title, _says(_ATTAINED, attained), draw)
+    yield Panel(_GOODPUT.name, _GOODPUT.title, _says(_GOODPUT, goodput), partial(_draw_goodput, curves=goodput))
+
+
+def _latencies(summary: Mapping[str, Any]) -> Iterator[Panel]:
+    for measure in _LATENCIES:
+        curves = {name: _curve(ours, measure) for name, ours in _series(summary["runs"]).items()}
+        if any(found.mean > 0 for curve in curves.values() for _, found in curve):
+            bound = summary["slo"].get(measure.metric.removeprefix("p99_"))
+            draw = partial(_draw_latency, curves=curves, bound_ms=bound)
+            yield Panel(measure.name, measure.title, _says(measure, curves), draw)
+
+
+def _says(measure: _Measure, curves: Mapping[str, Curve]) -> str:
+    ends = [
+        f"{name} goes from {curve[0][1].mean:.3g} at {curve[0][0]:g} to {curve[-1][1].mean:.3g} at {curve[-1][0]:g}"
+        for name, curve in curves.items()
+        if curve
+    ]
+    return f"{measure.title}, against the arrival rate in requests per second: {'; '.join(ends)}."
+
+
+def _series(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """Return runs by name of their line: the system, and what else is swept."""
     series: dict[str, list[Run]] = {}
     for run in runs:
@@ -47,21 +105,61 @@ def _series(runs: list[Run]) -> dict[str, list[Run]]:
     return series
 
 
-def _curve(runs: list[Run], metric: str, factor: float) -> Curve:
+def _curve(runs: Sequence[Run], measure: _Measure) -> Curve:
     curve: Curve = []
     for rate in sorted({run["point"][RATE] for run in runs}):
-        found = over_seeds([run for run in runs if run["point"][RATE] == rate], metric)
+        found = over_seeds([run for run in runs if run["point"][RATE] == rate], measure.metric)
         if found is not None:
-            low, high = (None if bound is None else bound * factor for bound in (found.low, found.high))
-            curve.append((rate, Interval(found.n, found.mean * factor, low, high)))
+            low, high = (None if bound is None else bound * measure.factor for bound in (found.low, found.high))
+            curve.append((rate, Interval(found.n, found.mean * measure.factor, low, high)))
     return curve
 
 
+def _draw_attained(axes: "Axes", curves: Mapping[str, Curve], breaking: Sequence[Mapping[str, Any]]) -> None:
+    axes.set_ylim(0, 103)
+    _draw_curves(axes, curves)
+    _mark_breaks(axes, breaking, list(curves))
+
+
+def _draw_goodput(axes: "Axes", curves: Mapping[str, Curve]) -> None:
+    top = max((found.mean for curve in curves.values() for _, found in curve), default=0.0)
+    axes.set_ylim(0, top * 1.15 or 1.0)
+    _draw_curves(axes, curves)
+    _draw_diagonal(axes)
+
+
+def _draw_latency(axes: "Axes", curves: Mapping[str, Curve], bound_ms: float | None) -> None:
+    known = [found.mean for curve in curves.values() for _, found in curve if found.mean > 0]
+    low, high = min(known), max(known)
+    if bound_ms is not None:
+        low, high = min(low, bound_ms), max(high, bound_ms)
+        axes.axhline(bound_ms, color=GREY, linewidth=1.0, linestyle=":")
+        at = {
+            "xycoords": ("axes fraction", "data"),
+            "textcoords": "offset points",
+            "va": "top",
+            "ha": "right",
+            "color": GREY,
+        }
+        axes.annotate(f"SLO {bound_ms:g} ms", xy=(0.98, bound_ms), xytext=(0, -3), **at)  # type: ignore[arg-type]
+    # Less than a factor of ten reads better from zero on.
+    if high > 10 * low:
+        axes.set_yscale("log")
+        axes.set_ylim(low / 1.5, high * 1.5)
+        log_ticks(axes.yaxis, low, high)
+    else:
+        axes.set_ylim(0, high * 1.15)
+    _draw_curves(axes, curves)
+
+
 def _draw_curves(axes: "Axes", curves: Mapping[str, Curve]) -> None:
-    """Draw a line with its 95% band per system, labelled at its end."""
+    """Draw a line with its 95% band per system, labelled at its end; limits of y are final."""
     looks = colours(list(curves))
+    low_end, high_end = axes.get_ylim()
     ends = []
     for name, curve in curves.items():
+        if not curve:
+            continue
         colour, style = looks[name]
         rates = [rate for rate, _ in curve]
         means = [found.mean for _, found in curve]
@@ -69,15 +167,16 @@ def _draw_curves(axes: "Axes", curves: Mapping[str, Curve]) -> None:
         banded = [(rate, found.low, found.high) for rate, found in curve if found.low is not None]
         if banded:
             at, low, high = zip(*banded, strict=True)
-            axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
+            axes.fill_between(at, [max(value, low_end) for value in low], high, color=colour, alpha=0.15, linewidth=0)
         ends.append((means[-1], name, colour))
+    axes.set_ylim(low_end, high_end)
     axes.set_xlabel("arrival rate, requests per second")
     swept = [rate for curve in curves.values() for rate, _ in curve]
     axes.set_xlim(min(swept) - 0.04 * (max(swept) - min(swept)), max(swept))
     label_ends(axes, ends)
 
 
-def _mark_breaks(axes: "Axes", breaking: list[Mapping[str, Any]], names: list[str]) -> None:
+def _mark_breaks(axes: "Axes", breaking: Sequence[Mapping[str, Any]], names: list[str]) -> None:
     """Draw the target and, on it, each breaking point; the rates stand below, side by side."""
     if not breaking:
         return
@@ -95,10 +194,11 @@ def _mark_breaks(axes: "Axes", breaking: list[Mapping[str, Any]], names: list[st
     lines = [(f"{rate:.1f}", colour) for rate, colour in sorted(crossed)]
     if not lines:
         return
-    axes.text(0.03, 0.05 + 0.05 * len(lines), f"keeps {target:g}% up to", transform=axes.transAxes, color=GREY)
+    behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
+    at: Any = {"transform": axes.transAxes, "bbox": behind}
+    axes.text(0.03, 0.05 + 0.055 * len(lines), f"keeps {target:g}% up to", color=GREY, **at)
     for index, (text, colour) in enumerate(reversed(lines)):
-        place = (0.03, 0.05 + 0.05 * index)
-        axes.text(*place, f"{text} req/s", transform=axes.transAxes, color=colour, fontweight="bold")
+        axes.text(0.03, 0.05 + 0.055 * index, f"{text} req/s", color=colour, fontweight="bold", **at)
 
 
 def _draw_diagonal(axes: "Axes") -> None:
@@ -106,61 +206,6 @@ def _draw_diagonal(axes: "Axes") -> None:
     low, high = axes.get_xlim()
     axes.plot([low, high], [low, high], ":", color=GREY, linewidth=1.2, zorder=1)
     top = min(high, axes.get_ylim()[1]) * 0.97
-    at = {"textcoords": "offset points", "color": GREY, "ha": "right", "va": "center"}
-    axes.annotate("all that arrives", xy=(top, top), xytext=(-10, 0), **at)  # type: ignore[arg-type]
-
-
-def _draw_bars(summary: Mapping[str, Any], path: Path) -> Path:
-    """Draw attainment and goodput per system (and sweep point) as bars with intervals."""
-    groups: dict[str, list[Run]] = {}
-    for run in summary["runs"]:
-        groups.setdefault(", ".join(filter(None, [run["system"], point_words(run["point"])])), []).append(run)
-    looks = colours(list(dict.fromkeys(run["system"] for run in summary["runs"])))
-    title = f"Requests within the SLO ({_slo_words(summary['slo'])})"
-    height = 1.9 + 0.55 * len(groups)
-    with figure(title, 1, 2, height, sharey=True) as (drawn, ((left, right),)):
-        panels = (
-            (left, "slo_attainment", 100.0, "Share of requests within the SLO, %"),
-            (right, "request_goodput", 1.0, "Goodput: requests within the SLO per second"),
-        )
-        for axes, metric, factor, heading in panels:
-            axes.set_title(heading)
-            axes.grid(axis="y", visible=False)
-            for row, ours in enumerate(groups.values()):
-                found = over_seeds(ours, metric)
-                if found is None:
-                    continue
-                half = None if found.half_width is None else found.half_width * factor
-                colour = looks[ours[0]["system"]][0]
-                axes.barh(row, found.mean * factor, color=colour, height=0.62, xerr=half, ecolor="#222222", capsize=4)
-                reach = (found.mean * factor) + (half or 0.0)
-                axes.annotate(
-                    f"{found.mean * factor:.1f}",
-                    xy=(reach, row),
-                    xytext=(6, 0),
-                    textcoords="offset points",
-                    va="center",
-                )
-            axes.set_yticks(range(len(groups)), list(groups))
-            axes.margins(x=0.14)
-            axes.set_xlim(left=0)
-        left.invert_yaxis()
-        return save(drawn, path)
-
-
-def _slo_words(slo: Mapping[str, Any]) -> str:
-    """Return an SLO in words, of each class only what is its own.
-
-    >>> _slo_words({"ttft_ms": 500, "tpot_ms": 50, "classes": {"chat": {"ttft_ms": 200, "tpot_ms": 50}}})
-    'TTFT ≤ 500 ms, TPOT ≤ 50 ms; chat: TTFT ≤ 200 ms'
-    """
-    common = {key: bound for key, bound in slo.items() if key != "classes"}
-    words = [_limits(common)] if common else []
-    for name, limits in slo.get("classes", {}).items():
-        own = {key: bound for key, bound in limits.items() if bound != common.get(key)}
-        words += [f"{name}: {_limits(own)}"] if own else []
-    return "; ".join(words)
-
-
-def _limits(limits: Mapping[str, float]) -> str:
-    return ", ".join(f"{key.removesuffix('_ms').upper()} ≤ {bound:g} ms" for key, bound in limits.items())
+    if top > low:
+        at = {"textcoords": "offset points", "color": GREY, "ha": "right", "va": "center"}
+        axes.annotate("all that arrives", xy=(top, top), xytext=(-10, 0), **at)  # type: ignore[arg-type]

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 LINES = ("-", "--", "-.")
 GREY = "#666666"
+INK = "#222222"
 WIDTH_INCHES = 12.0
 DPI = 100
 
-_RC: Any = {
+RC: Any = {
     "axes.edgecolor": GREY,
     "axes.grid": True,
     "axes.labelcolor": "#333333",
@@ -45,7 +45,7 @@ def figure(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with rc_context(_RC):
+    with rc_context(RC):
         drawn = Figure(figsize=(WIDTH_INCHES, height_inches), dpi=DPI, layout="constrained")
         FigureCanvasAgg(drawn)
         drawn.get_layout_engine().set(w_pad=0.12, h_pad=0.1, wspace=0.04)  # type: ignore[union-attr, call-arg]
@@ -80,45 +80,6 @@ def point_words(point: Mapping[str, Any], units: Mapping[str, str] | None = None
     return ", ".join(words)
 
 
-def label_ends(axes: "Axes", ends: Sequence[tuple[float, str, str]], *, gap: float = 0.055) -> None:
-    """Write (y, text, colour) labels right of the axes, each at the height of its line's end, none on another.
-
-    Args:
-        gap: least distance between labels, share of the height of the axes. Limits must be final.
-    """
-    low, high = axes.get_ylim()
-    places = [(min(max((y - low) / (high - low), 0.0), 1.0), text, colour) for y, text, colour in ends]
-    places.sort(key=lambda place: place[0])
-    heights = spread([place for place, _, _ in places], gap)
-    for height, (place, text, colour) in zip(heights, places, strict=True):
-        at = {"xycoords": "axes fraction", "textcoords": "axes fraction"}
-        line = {"arrowstyle": "-", "color": colour, "lw": 0.8, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
-        style = {"color": colour, "va": "center", "annotation_clip": False, "arrowprops": line}
-        axes.annotate(text, xy=(1.0, place), xytext=(1.025, height), **at, **style)  # type: ignore[arg-type]
-
-
-def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Return ascending `heights` moved as little as needed to be `gap` apart, within 0..1 if they fit.
-
-    >>> spread([0.5, 0.5, 0.9], 0.1)
-    [0.45, 0.55, 0.9]
-    """
-    groups: list[list[float]] = []
-    for height in heights:
-        groups.append([height])
-        while (
-            len(groups) > 1
-            and _middle(groups[-1]) - _middle(groups[-2]) < gap * (len(groups[-1]) + len(groups[-2])) / 2 - 1e-9
-        ):
-            last = groups.pop()
-            groups[-1] += last
-    placed: list[float] = []
-    for group in groups:
-        room = gap * (len(group) - 1) / 2
-        middle = min(max(_middle(group), room), max(1 - room, room))
-        placed += [round(middle + gap * (index - (len(group) - 1) / 2), 9) for index in range(len(group))]
-    return placed
-
-
-def _middle(group: Sequence[float]) -> float:
-    return sum(group) / len(group)
+def system_looks(summary: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return (colour, line style) of each system of a study: the same in all its charts."""
+    return colours(list(dict.fromkeys(run["system"] for run in summary["runs"])))

@@ -18,7 +18,11 @@ from tests.property.cluster.requests import ENDED, PlainRequest
 from tests.property.cluster.routers import Reading
 
 CODES = {"finished": 0, "rejected": 1, "cancelled": 2, "failed": 4}
-WAYS: dict[str, dict[str, Any]] = {"macro-steps": {}, "per iteration": {"per_iteration": True}, "block ids": {"block_ids": True}}
+WAYS: dict[str, dict[str, Any]] = {
+    "macro-steps": {},
+    "per iteration": {"per_iteration": True},
+    "block ids": {"block_ids": True},
+}
 COUNTED = ("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned")
 
 

@@ -1,0 +1,115 @@
+"""Backends: what runs a study, on which device, by which clock; and what of the study changes with it."""
+
+import platform
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from simcore.study.document import Document
+from simcore.study.errors import Path, Problem, StudyError
+from simcore.study.schema import StudySpec
+from simcore.study.schema_cluster import MechanismSpec
+from simcore.study.schema_real import RealSpec
+
+Name = Literal["sim", "real"]
+Device = Literal["cpu", "cuda"]
+ClockName = Literal["model", "measured", "wall"]
+
+INSTALL = "pip install 'simcore[real]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What runs the policies.
+
+    device: of the real engine; "" for the simulator.
+    clock: "model": durations are the cost model's; "measured": what computing took, in virtual time; "wall": real time.
+    """
+
+    name: Name = "sim"
+    device: Device | Literal[""] = ""
+    clock: ClockName = "model"
+
+    @property
+    def alone(self) -> bool:
+        """Its runs must not share the machine: they measure it."""
+        return self.clock != "model" or self.device == "cuda"
+
+
+SIMULATOR = Backend()
+
+
+def choose(name: Name, device: Device | None, clock: ClockName | None) -> Backend:
+    """Return the backend a user asked for, defaults filled in. Raises StudyError for what does not go together."""
+    if name == "sim":
+        if device is not None:
+            raise _wrong("--device", "only the real engine runs on a device")
+        if clock == "measured":
+            raise _wrong("--clock measured", "a simulator computes nothing to measure; model and wall are its clocks")
+        return Backend(clock=clock or "model")
+    if find_spec("torch") is None:
+        raise _wrong("--backend real", f"needs torch, which is not installed: {INSTALL}")
+    import torch
+
+    gpu = torch.cuda.is_available()
+    if device == "cuda" and not gpu:
+        raise _wrong("--device cuda", "torch sees no GPU here; --device cpu runs the same engine on the CPU")
+    chosen: Device = device or ("cuda" if gpu else "cpu")
+    return Backend("real", chosen, clock or ("wall" if chosen == "cuda" else "measured"))
+
+
+def instead(document: Document, backend: Backend) -> Document:
+    """Return the study as the backend runs it: with the keys of `real.instead` set. Raises StudyError."""
+    real = document.data.get("real")
+    changes = real.get("instead") if isinstance(real, dict) else None
+    if backend.name == "sim" or not isinstance(changes, dict):
+        return document
+    for key, value in changes.items():
+        if not isinstance(key, str) or key.partition(".")[0] == "real":
+            raise StudyError([document.problem(("real", "instead", key), "must be a key of the study outside real")])
+        place = document.problem(("real", "instead", key), "").place
+        document = document.set(key, value, place).unswept(key)
+    return document
+
+
+def check(document: Document, spec: StudySpec, backend: Backend) -> list[Problem]:
+    """Return what of a study the real engine cannot do."""
+    if backend.name == "sim":
+        return []
+    problems = []
+    if spec.cluster.tp != 1:
+        problems.append(document.problem(("cluster", "tp"), f"must be 1 on the real engine, got {spec.cluster.tp}"))
+    mechanisms: list[tuple[Path, MechanismSpec]] = [(("mechanism",), spec.mechanism)]
+    mechanisms += [(("systems", name, "mechanism"), system.mechanism) for name, system in spec.systems.items()]
+    for path, mechanism in mechanisms:
+        if mechanism.prefix_cache == "warm":
+            rule = "must be cold or off on the real engine, which has computed nothing yet, got warm"
+            problems.append(document.problem((*path, "prefix_cache"), rule))
+        if mechanism.sm_split not in (None, "off") and backend.clock == "measured":
+            rule = "two lanes share a device, whose time cannot be told apart: --clock model, or wall"
+            problems.append(document.problem((*path, "sm_split"), rule))
+    return problems
+
+
+def real_provenance(real: RealSpec, backend: Backend) -> dict[str, Any]:
+    """Return what computed the results: weights, device, versions, and what replaced keys of the study."""
+    import torch
+
+    name = torch.cuda.get_device_name() if backend.device == "cuda" else platform.processor() or platform.machine()
+    return {
+        "weights": real.weights,
+        "dtype": real.dtype or default_dtype(backend.device),
+        "device": backend.device,
+        "device_name": name,
+        "torch": torch.__version__,
+        "instead": dict(real.instead),
+    }
+
+
+def default_dtype(device: str) -> Literal["fp32", "bf16"]:
+    """Return the dtype of weights and KV where a study names none."""
+    return "bf16" if device == "cuda" else "fp32"
+
+
+def _wrong(option: str, message: str) -> StudyError:
+    return StudyError([Problem(option, "", message)])
