@@ -15,7 +15,8 @@ class Plan:
     """Which new tokens belong to which sequence, and where its KV is; one plan serves every layer of an iteration.
 
     starts: [s + 1] int32, sequence i has the new tokens starts[i] to starts[i + 1] - 1, the last of its context.
-    contexts: [s] int32, tokens of sequence i in the KV blocks, the new ones included.
+    contexts: [s] int32, tokens of sequence i in the KV blocks, the new ones included; 0 for a decode that only fills a
+        batch up: its result is 0.
     tables: [s, most blocks] int32, the blocks of sequence i in the order of its tokens; the rest of a row is not read.
     decodes: the first so many sequences have one new token each.
     longest_query, longest_context: maxima over all sequences; of prefills and over all.
@@ -34,9 +35,10 @@ class Sampling:
     """How the next tokens are chosen; one entry for each row of logits.
 
     temperature: [n] float32, 0 for the most likely token.
-    top_p: [n] float32, in (0, 1]: among the most likely tokens that have this much probability together.
+    top_p: [n] float32, in (0, 1]: among the fewest most likely tokens that have this much probability together, and
+        those as likely as the last of them.
     seeds: [n] int64 of each request. steps: [n] int64, which token of its request it is: the same seed and step draw
-        the same number in any batch.
+        the same token from the same logits in any batch.
     """
 
     temperature: Tensor

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kernels.noise import gumbel
 from kernels.ops import Plan, Sampling
 
 
@@ -33,12 +34,17 @@ class Reference:
         return _rotated(q, cos, sin)
 
     def attention(self, q: Tensor, layer: Tensor, plan: Plan, scale: float) -> Tensor:
-        out = torch.empty_like(q)
-        starts, contexts = plan.starts.tolist(), plan.contexts.tolist()
-        for i, context in enumerate(contexts):
-            begin, end = starts[i], starts[i + 1]
-            keys, values = _gathered(layer, plan.tables[i], context)
-            out[begin:end] = _attend(q[begin:end], keys, values, context, scale)
+        # One sequence at a time: results depend on it alone, and nothing is padded to the longest.
+        out = torch.empty(q.shape, dtype=q.dtype, device=q.device)
+        starts, sides = plan.starts.tolist(), layer.unbind(1)
+        for i, context in enumerate(plan.contexts.tolist()):
+            mine = slice(starts[i], starts[i + 1])
+            if context:
+                blocks = plan.tables[i, : -(-context // layer.shape[2])]
+                keys, values = (side.index_select(0, blocks).flatten(0, 1)[:context] for side in sides)
+                _attend(out[mine], q[mine], keys, values, scale)
+            else:
+                out[mine] = 0
         return out
 
     def silu_mul(self, gate_up: Tensor) -> Tensor:
@@ -53,24 +59,14 @@ class Reference:
         if how is None:
             return logits.argmax(dim=-1)
         scaled = logits.float() / how.temperature.clamp(min=1e-6).unsqueeze(1)
-        probabilities, order = scaled.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
+        probabilities, order = scaled.softmax(dim=-1).sort(dim=-1, descending=True)
         before = probabilities.cumsum(dim=-1) - probabilities
-        kept = probabilities.masked_fill(before >= how.top_p.unsqueeze(1), 0.0)
-        reached = kept.cumsum(dim=-1)
-        drawn = uniform(how.seeds, how.steps).unsqueeze(1) * reached[:, -1:]
-        place = (reached <= drawn).sum(dim=-1, keepdim=True).clamp(max=logits.shape[-1] - 1)
-        chosen = order.gather(1, place).squeeze(1)
+        last = (before < how.top_p.unsqueeze(1)).sum(dim=-1, keepdim=True).clamp(min=1) - 1
+        cut = scaled.gather(1, order.gather(1, last))
+        cut = cut.masked_fill(how.top_p.unsqueeze(1) >= 1, -torch.inf)
+        noisy = scaled + gumbel(how.seeds, how.steps, logits.shape[1])
+        chosen = noisy.masked_fill(scaled < cut, -torch.inf).argmax(dim=-1)
         return torch.where(how.temperature > 0, chosen, logits.argmax(dim=-1))
-
-
-def uniform(seeds: Tensor, steps: Tensor) -> Tensor:
-    """Return [n] float32 in [0, 1): a hash of (seed, step), the same on every device and in any batch."""
-    # splitmix64 in signed integers: products wrap, and shifts are made logical by masking what they bring in.
-    x = seeds * -7046029254386353131 + steps * -3335678366873096957
-    x = (x ^ ((x >> 30) & 0x3FFFFFFFF)) * -4658895280553007687
-    x = (x ^ ((x >> 27) & 0x1FFFFFFFFF)) * -7723592293110705685
-    x = x ^ ((x >> 31) & 0x1FFFFFFFF)
-    return ((x >> 40) & 0xFFFFFF).float() / 16777216.0
 
 
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -78,29 +74,29 @@ def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
 
 
-def _gathered(layer: Tensor, table: Tensor, context: int) -> tuple[Tensor, Tensor]:
-    """Return keys and values [context, g, e] of one sequence."""
-    size = layer.shape[2]
-    blocks = table[: -(-context // size)].long()
-    both = layer.index_select(0, blocks)  # [m, 2, block_tokens, g, e]
-    keys, values = both.unbind(1)
-    return keys.flatten(0, 1)[:context], values.flatten(0, 1)[:context]
+def _attend(out: Tensor, q: Tensor, keys: Tensor, values: Tensor, scale: float) -> None:
+    """Write [m, h, e] for the last m queries of a context, given its keys and values [context, g, e].
 
-
-def _attend(q: Tensor, keys: Tensor, values: Tensor, context: int, scale: float) -> Tensor:
-    """Return [m, h, e] for the last m queries of a context."""
-    m, heads, _ = q.shape
-    grouped = heads != keys.shape[1]
+    Heads of a group share keys and values that are not repeated for them.
+    """
+    (m, heads, e), (context, kv_heads, _) = q.shape, keys.shape
+    keys, values = keys.transpose(0, 1), values.transpose(0, 1)
+    grouped = q.reshape(m, kv_heads, heads // kv_heads, e)
+    if m == 1:  # the heads of a group as queries of one head
+        attended = functional.scaled_dot_product_attention(grouped, keys[None], values[None], scale=scale)
+        out.copy_(attended.view(1, heads, e))
+        return
     mask = None
-    if m > 1:
+    if m < context:
         positions = torch.arange(context - m, context, device=q.device)
         mask = torch.arange(context, device=q.device) <= positions.unsqueeze(1)
+    shared = (kv_heads, heads // kv_heads, context, e)
     attended = functional.scaled_dot_product_attention(
-        q.transpose(0, 1).unsqueeze(0),
-        keys.transpose(0, 1).unsqueeze(0),
-        values.transpose(0, 1).unsqueeze(0),
+        grouped.permute(1, 2, 0, 3),
+        keys.unsqueeze(1).expand(shared),
+        values.unsqueeze(1).expand(shared),
         attn_mask=mask,
+        is_causal=mask is None,
         scale=scale,
-        enable_gqa=grouped,
     )
-    return attended.squeeze(0).transpose(0, 1)
+    out.copy_(attended.permute(2, 0, 1, 3).flatten(1, 2))
