@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 N ?= 5000
 
-.PHONY: demo test property bench notebooks clean
+.PHONY: demo test property bench gpu notebooks clean
 
 demo: .venv/simcore.installed
 	$(BIN)/simcore run studies/ttft_slo.yaml --out runs/demo
@@ -24,6 +24,15 @@ property: .venv/test.installed
 # CPU time and ratios; the ten million requests: $(BIN)/pytest tests/bench -m long --benchmark-only -s
 bench: .venv/test.installed
 	$(BIN)/pytest tests/bench --benchmark-only --benchmark-timer=time.process_time -s
+
+# All that only a GPU shows, with the Python that has torch for it, no network needed: docs/gpu.md. SLICE=engine: one part;
+# GPU_ARGS=--dry-run: the same ways on a CPU.
+GPU_PYTHON ?= python3
+SLICE ?= all
+WHEELS := $(wildcard build/wheels/*.whl)
+gpu:
+	$(if $(WHEELS),$(GPU_PYTHON) -m pip install --quiet --no-index --no-deps --upgrade --target build/site $(WHEELS))
+	PYTHONPATH=$(CURDIR):$(CURDIR)/build/site $(GPU_PYTHON) -m realbackend.gpu_checks --slice $(SLICE) $(GPU_ARGS)
 
 # Runs the notebooks anew and stores what they say, as the tests compare it.
 notebooks: .venv/test.installed

@@ -4,10 +4,12 @@ Everything that decides is the simulator's: arrivals, policies, queues, books, o
 every block. What it calls an iteration is computed here by an engine, what it calls a copy moves KV.
 """
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
+from realbackend.completion import Completion, wait_for
 from realbackend.host import HostBlocks
 from realbackend.pace import Pace
 from realbackend.texts import Texts
@@ -16,11 +18,16 @@ from simcore.books.block_cache import BlockChain
 from simcore.books.copies import Copy
 from simcore.books.request import Request
 from simcore.books.tiered import TieredLane
-from simcore.contract import Shape, Workload
+from simcore.contract import PS_PER_S, Shape, Workload
+from simcore.simulator.clock import TIMERS, Alarm
 from simcore.simulator.instance import SimInstance
+from simcore.simulator.outage import go_down
 from simcore.simulator.settings import Settings, Sink
 from simcore.simulator.simulator import End, Simulator, slowed
 from simcore.simulator.stepper import SimLane
+
+FAULTS = (RuntimeError, MemoryError, OSError)
+"""What an engine raises when it, or its device, cannot go on; anything else is a mistake of ours."""
 
 Generated = dict[int, list[int]]
 """The tokens that each request generated, by request."""
@@ -33,6 +40,7 @@ class RealCluster(Simulator):
         make_engine: builds the engine of an instance, by its number.
         pace: how long iterations take.
         texts: what the prompts say.
+        ends: tokens that end a text before its given length; none: every text has its length.
         late_copies: KV moves when its copy ends instead of when it begins, where both are allowed.
     """
 
@@ -45,6 +53,7 @@ class RealCluster(Simulator):
         make_engine: Callable[[int], Engine],
         pace: Pace,
         texts: Texts,
+        ends: Collection[int] = (),
         late_copies: bool = False,
     ) -> None:
         if settings.mechanisms.prefix_cache == "warm":
@@ -55,6 +64,9 @@ class RealCluster(Simulator):
         self.pace = pace
         self.generated: Generated = {}
         """What finished, as it was generated."""
+        self.failures: list[str] = []
+        """What made engines fail."""
+        self._ends = frozenset(ends)
         self._make_engine = make_engine
         self._late_copies = late_copies
         super().__init__(replace(settings, per_iteration=True, block_ids=True), workload, sink)
@@ -75,18 +87,38 @@ class RealCluster(Simulator):
 
     def _iteration(self, lane: SimLane, permille: int | None, shape: Shape) -> tuple[int, int, int]:
         """Compute the iteration that `lane` has formed; return the line of its duration."""
-        took_ps = self.pace.timed(shape, partial(self._compute, lane))
+        try:
+            took_ps = self.pace.timed(shape, partial(self._compute, lane))
+        except FAULTS as error:
+            Alarm(self.clock, 0, partial(self._fails, lane.instance, error), TIMERS)
+            return PS_PER_S, 0, 1  # a date that nobody waits for
         return took_ps if permille is None else slowed(took_ps, permille), 0, 1
 
     def _compute(self, lane: SimLane) -> None:
         work = work_of(lane, self.texts)
-        self.note(work, self.engines[lane.instance].run(work))
+        self.note(lane, work, self.engines[lane.instance].run(work))
 
-    def note(self, work: list[Work], tokens: list[int]) -> None:
-        """Write down what an iteration generated."""
+    def note(self, lane: SimLane, work: list[Work], tokens: list[int]) -> None:
+        """Write down what an iteration generated, before its boundary."""
         gives = [each for each in work if each.gives]
         for each, token in zip(gives, tokens, strict=True):
-            self.texts.add(self.live[each.request], each.start + len(each.tokens), token)
+            request, position = self.live[each.request], each.start + len(each.tokens)
+            self.texts.add(request, position, token)
+            if token in self._ends and position < request.prompt + request.output - 1:
+                lane.end_with(request, position - request.prompt + 1)
+
+    def _fails(self, instance: int, error: BaseException, _: Alarm) -> None:
+        self.failed(instance, error)
+
+    def failed(self, instance: int, error: BaseException) -> None:
+        """An engine failed: its instance is down, for good, with all that was on it. Raises what is our mistake."""
+        if not isinstance(error, FAULTS):
+            raise error
+        cause = f"instance {instance} failed: {type(error).__name__}: {error}"
+        self.failures.append(cause)
+        print(f"simcore: {cause}", file=sys.stderr)
+        if self.instances[instance].state != "down":
+            go_down(self, self.instances[instance], "failed")
 
     # -- copies ----------------------------------------------------------------------------------------------------
 
@@ -97,13 +129,13 @@ class RealCluster(Simulator):
         if self._late_copies and not (isinstance(lane, TieredLane) and lane.sync and copy.kind != "fetch"):
 
             def moved() -> None:
-                move()
+                wait_for(move())
                 self.moved(copy, target)
                 done()
 
             super().copy(copy, src, dst, moved)
         else:
-            move()
+            wait_for(move())
             self.moved(copy, target)
             super().copy(copy, src, dst, done)
 
@@ -112,8 +144,8 @@ class RealCluster(Simulator):
         if copy.kind == "in":
             self.hosts[target].give_back(copy.request)
 
-    def mover(self, copy: Copy, source: int, target: int) -> Callable[[], None]:
-        """Return what moves the bytes; which blocks they are is settled now, while the books say it."""
+    def mover(self, copy: Copy, source: int, target: int) -> Callable[[], Completion | None]:
+        """Return what has the bytes moved; which blocks they are is settled now, while the books say it."""
         request = copy.request
         engine, host = self.engines[target], self.hosts[target]
         if copy.kind == "out":

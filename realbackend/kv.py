@@ -2,11 +2,13 @@
 
 import torch
 
+from realbackend.device import Device
+from realbackend.in_flight import InFlight
 from realbackend.model.shape import ModelShape
 
 
 class KvBlocks:
-    """Storages of KV.
+    """Storages of KV, made once: graphs and copies under way know them by their addresses.
 
     Args:
         blocks, host_blocks: how many, on the device and in host memory, which is pinned where there is a GPU.
@@ -25,5 +27,9 @@ class KvBlocks:
         dtype: torch.dtype,
     ) -> None:
         each = (shape.layers, 2, block_tokens, shape.kv_heads, shape.head_dim)
+        self.blocks = blocks
+        self.block_tokens = block_tokens
         self.pool = torch.zeros((blocks, *each), dtype=dtype, device=device)
-        self.host = torch.zeros((host_blocks, *each), dtype=dtype, pin_memory=device.type == "cuda" and host_blocks > 0)
+        self.host = Device(device).pinned((host_blocks, *each), dtype)
+        self.moving, self.host_moving = InFlight(), InFlight()
+        """Blocks of each that copies read or write."""

@@ -51,7 +51,8 @@ class MeasuredPace:
         self._every = every
         self._iterations = 0
         self._lately: deque[float] = deque(maxlen=5)
-        self._reference = 0.0
+        self.reference_s = 0.0
+        """What the probe took at first; 0: it has not been asked yet."""
 
     def timed(self, shape: Shape, compute: Compute) -> int:
         scale = self._drift()
@@ -62,13 +63,13 @@ class MeasuredPace:
         """Return how much faster than now the machine was when it was first probed."""
         if self._probe is None:
             return 1.0
-        if not self._reference:
-            self._reference = median(self._measured(self._probe) for _ in range(15))
-            self._lately.append(self._reference)
+        if not self.reference_s:
+            self.reference_s = median(self._measured(self._probe) for _ in range(15))
+            self._lately.append(self.reference_s)
         if self._iterations % self._every == 0:
             self._lately.append(self._measured(self._probe))
         self._iterations += 1
-        return self._reference / median(self._lately)
+        return self.reference_s / median(self._lately)
 
     def _measured(self, compute: Compute) -> float:
         begin = self._clock()

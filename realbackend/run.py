@@ -2,18 +2,25 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from realbackend.cluster import RealCluster
+from realbackend.greedy import most_likely
 from realbackend.pace import MeasuredPace, ModelPace, Pace
-from realbackend.texts import Texts
+from realbackend.texts import RememberedTexts, Texts
 from realbackend.wall import WallCluster
 from simcore.contract import Workload
 from simcore.simulator.settings import Outcome, Settings, Sink
 
+if TYPE_CHECKING:
+    from realbackend.torch_engine import TorchEngine
+
 Device = Literal["cpu", "cuda"]
 Clock = Literal["model", "measured", "wall"]
+_BLOCK_TOKENS = 16
+_LARGEST_GRAPH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ class RealSettings:
         seed: draws the weights, where they are random, and the prompts.
         clock: "model": durations are the cost model's; "measured": what computing took, one engine after the other;
             "wall": real time, all engines at once.
+        stop: "length": texts are as long as the workload says; "eos": they may end before, where the model says so.
     """
 
     weights: str = "random:tiny"
@@ -33,14 +41,16 @@ class RealSettings:
     device: Device = "cpu"
     clock: Clock = "measured"
     seed: int = 0
+    stop: Literal["length", "eos"] = "length"
 
 
 @dataclass(frozen=True, slots=True)
 class RealOutcome:
-    """Totals of a run, and what each finished request generated."""
+    """Totals of a run, and what each finished request generated; its prompts too, where they were asked for."""
 
     outcome: Outcome
     generated: dict[int, list[int]]
+    prompts: dict[int, list[int]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -53,39 +63,89 @@ class RealOutcome:
 
 def run_real(settings: Settings, workload: Workload, sink: Sink, real: RealSettings) -> RealOutcome:
     """Run a workload on engines that share one decoder. Raises ValueError for what cannot be loaded."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    import torch
+    return Bench(real).run(settings, workload, sink)
 
-    from kernels import ops_on
-    from realbackend.kv import KvBlocks
-    from realbackend.model.weights import load_decoder
-    from realbackend.probe import clock_of, probe_of
-    from realbackend.torch_engine import TorchEngine
 
-    device = torch.device(real.device)
-    if device.type == "cpu":
-        torch.set_num_threads(1)  # with more, operations of a millisecond take a hundred on a busy machine
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[real.dtype]
-    decoder = load_decoder(real.weights, device=device, dtype=dtype, seed=real.seed)
-    ops = ops_on(device)
+class Bench:
+    """A model on a device, for one run or several: loaded once, and durations measured against one probe.
 
-    def make_engine(_: int) -> TorchEngine:
+    Raises ValueError for what cannot be loaded.
+    """
+
+    def __init__(self, real: RealSettings, *, probe_every: int = 8) -> None:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+        import torch
+
+        from kernels import ops_on
+        from realbackend.model.weights import load_decoder
+
+        self.real = real
+        self._device = torch.device(real.device)
+        if self._device.type == "cpu":
+            torch.set_num_threads(1)  # with more, operations of a millisecond take a hundred on a busy machine
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[real.dtype]
+        self.decoder = load_decoder(real.weights, device=self._device, dtype=dtype, seed=real.seed)
+        self._ops = ops_on(self._device)
+        self._probe_every = probe_every
+        self._measured: MeasuredPace | None = None
+
+    def engine(self, kv_blocks: int, block_tokens: int, host_blocks: int = 0, most: int = 0) -> "TorchEngine":
+        """Return an engine with KV blocks of its own; on a GPU with graphs for batches of up to `most` decodes."""
+        from realbackend.graphs import sizes_up_to
+        from realbackend.kv import KvBlocks
+        from realbackend.torch_engine import TorchEngine
+
+        decoder = self.decoder
+        kv = KvBlocks(decoder.shape, kv_blocks, block_tokens, host_blocks, device=self._device, dtype=decoder.dtype)
+        graphs = sizes_up_to(min(most, _LARGEST_GRAPH)) if most and self._device.type == "cuda" else ()
+        return TorchEngine(decoder, kv, self._ops, graphs)
+
+    def run(
+        self,
+        settings: Settings,
+        workload: Workload,
+        sink: Sink,
+        *,
+        clock: Clock | None = None,
+        keep_prompts: bool = False,
+    ) -> RealOutcome:
+        """Run a workload; `clock`: instead of that of the settings."""
+        clock = clock or self.real.clock
+        vocabulary, seed = self.decoder.shape.vocabulary, self.real.seed
+        texts = RememberedTexts(vocabulary, seed) if keep_prompts else Texts(vocabulary, seed)
         hosted = settings.mechanisms.host_blocks
-        kv = KvBlocks(decoder.shape, settings.kv_blocks, settings.block_tokens, hosted, device=device, dtype=dtype)
-        return TorchEngine(decoder, kv, ops)
+        most = settings.make_scheduler().max_num_seqs if self._device.type == "cuda" else 0
+        kind = WallCluster if clock == "wall" else RealCluster
+        cluster = kind(
+            settings,
+            workload,
+            sink,
+            make_engine=lambda _: self.engine(settings.kv_blocks, settings.block_tokens, hosted, most),
+            pace=self._measuring() if clock == "measured" else ModelPace(settings.cost),
+            texts=texts,
+            ends=self.decoder.shape.eos if self.real.stop == "eos" else (),
+        )
+        outcome = cluster.run()
+        return RealOutcome(outcome, cluster.generated, texts.prompts if isinstance(texts, RememberedTexts) else {})
 
-    pace: Pace
-    if real.clock != "measured":
-        pace = ModelPace(settings.cost)
-    else:
-        pace = MeasuredPace(clock_of(device), probe_of(decoder, ops))
-    kind = WallCluster if real.clock == "wall" else RealCluster
-    cluster = kind(
-        settings,
-        workload,
-        sink,
-        make_engine=make_engine,
-        pace=pace,
-        texts=Texts(decoder.shape.vocabulary, real.seed),
-    )
-    return RealOutcome(cluster.run(), cluster.generated)
+    def most_likely(self, prompts: Mapping[int, list[int]], generated: Mapping[int, list[int]]) -> dict[int, list[int]]:
+        """Return, by request, the token most likely behind its prompt and each beginning of what it generated."""
+        longest = max((len(prompts[request]) + len(tokens) for request, tokens in generated.items()), default=1)
+        engine = self.engine(-(-longest // _BLOCK_TOKENS), _BLOCK_TOKENS)
+        return {
+            request: most_likely(engine, _BLOCK_TOKENS, prompts[request], tokens)
+            for request, tokens in sorted(generated.items())
+        }
+
+    @property
+    def reference_s(self) -> float:
+        """What the probe took at first, seconds; 0 where nothing was measured yet."""
+        return 0.0 if self._measured is None else self._measured.reference_s
+
+    def _measuring(self) -> Pace:
+        if self._measured is None:
+            from realbackend.probe import clock_of, probe_of
+
+            probe = probe_of(self.decoder, self._ops)
+            self._measured = MeasuredPace(clock_of(self._device), probe, self._probe_every)
+        return self._measured

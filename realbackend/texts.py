@@ -85,6 +85,18 @@ class Texts:
         return (x % np.uint64(self.vocabulary)).astype(np.int64)
 
 
+class RememberedTexts(Texts):
+    """Texts that remember every prompt, by request."""
+
+    def __init__(self, vocabulary: int, seed: int = 0) -> None:
+        super().__init__(vocabulary, seed)
+        self.prompts: dict[int, list[int]] = {}
+
+    def _prompt(self, request: Request) -> list[int]:
+        prompt = self.prompts[request.id] = super()._prompt(request)
+        return list(prompt)
+
+
 def _is_shared(key: int) -> bool:
     """Whether the last key of a content is that of a stream several requests may be in (`store.content_of`)."""
     return key < 0 and key % 2 == 0

@@ -4,7 +4,6 @@ Books, policies and messages are those of every other run. An iteration is over 
 bytes have moved. An engine that fails takes its instance down; the others go on.
 """
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
@@ -17,7 +16,6 @@ from simcore.contract import PS_PER_S, Scheduler, Shape
 from simcore.simulator.clock import Alarm, Clock
 from simcore.simulator.instance import SimInstance
 from simcore.simulator.network import Transfer
-from simcore.simulator.outage import go_down
 from simcore.simulator.settings import Outcome
 from simcore.simulator.simulator import End
 from simcore.simulator.stepper import SimLane, SimWholeBatchLane
@@ -98,8 +96,6 @@ class WallCluster(RealCluster):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         self.workers: list[Worker] = []
-        self.failures: list[str] = []
-        """What made engines fail."""
         super().__init__(*given, **named)
 
     def make_clock(self) -> Clock:
@@ -132,18 +128,10 @@ class WallCluster(RealCluster):
         if not isinstance(departure, Departure):
             return  # the instance went down meanwhile
         if error is not None:
-            self._failed(lane.instance, error)
+            self.failed(lane.instance, error)
             return
-        self.note(work, tokens)
+        self.note(lane, work, tokens)
         departure.arrive()
-
-    def _failed(self, instance: int, error: BaseException) -> None:
-        """An engine failed: its instance is down, for good."""
-        cause = f"instance {instance} failed: {type(error).__name__}: {error}"
-        self.failures.append(cause)
-        print(f"simcore: {cause}", file=sys.stderr)
-        if self.instances[instance].state != "down":
-            go_down(self, self.instances[instance], "failed")
 
     # -- copies ----------------------------------------------------------------------------------------------------
 
@@ -156,10 +144,10 @@ class WallCluster(RealCluster):
             if copy not in self.copying:
                 return  # an instance at one end went down
             if error is not None:
-                self._failed(target, error)
+                self.failed(target, error)
                 return
             del self.copying[copy]
             self.moved(copy, target)
             done()
 
-        self.workers[target].give(move, ended)
+        self.workers[target].start(move, ended)

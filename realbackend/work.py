@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from realbackend.completion import Completion
 from realbackend.texts import Texts
 from simcore.books.lane import Lane
 from simcore.books.pool import BlockTables
 from simcore.books.request import Request
 from simcore.books.tiered import TieredLane
+
+AHEAD = -1
+"""Stands for the token of a decode that came out of the engine's last iteration and that nobody has read yet."""
 
 
 class Work(NamedTuple):
@@ -24,19 +28,23 @@ class Work(NamedTuple):
 
 
 class Engine(Protocol):
-    """What computes the iterations of one instance, over KV blocks of its own. Blocks are named by their ids."""
+    """What computes the iterations of one instance, over KV blocks of its own. Blocks are named by their ids.
+
+    A copy goes on beside the iterations that do not touch its blocks; what it returns says when it has ended, None that
+    it has. What is called later sees all that was called before.
+    """
 
     def run(self, work: list[Work]) -> list[int]:
         """Compute an iteration: write the KV of all new tokens, return a token for each request that gives one."""
 
-    def copy_out(self, blocks: list[int], host: list[int]) -> None:
+    def copy_out(self, blocks: list[int], host: list[int]) -> Completion | None:
         """Copy KV blocks to blocks of host memory."""
 
-    def copy_in(self, host: list[int], blocks: list[int]) -> None:
+    def copy_in(self, host: list[int], blocks: list[int]) -> Completion | None:
         """Copy blocks of host memory to KV blocks."""
 
-    def fetch(self, source: "Engine", theirs: list[int], blocks: list[int]) -> None:
-        """Copy KV blocks of another engine to blocks here."""
+    def fetch(self, source: "Engine", theirs: list[int], blocks: list[int]) -> Completion | None:
+        """Copy KV blocks of another engine to blocks here; the iterations that wrote them have ended."""
 
 
 def work_of(lane: Lane, texts: Texts) -> list[Work]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from simcore import __version__
-from simcore.commands import trace
+from simcore.commands import profile, trace
+from simcore.commands.capacity import capacity
 from simcore.commands.compare import compare
 from simcore.commands.doctor import doctor
 from simcore.commands.errors import complain, user_errors
+from simcore.commands.fidelity import fidelity
 from simcore.commands.report import report
 
 if TYPE_CHECKING:
@@ -30,12 +32,6 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the study; may be given often."),
 ]
-
-
-app.add_typer(trace.app, name="trace")
-app.command()(compare)
-app.command()(report)
-app.command()(doctor)
 
 
 def main() -> None:
@@ -132,6 +128,16 @@ def list_names(
         width = max(len(name) for name, _ in entries)
         for name, description in entries:
             print(f"  {name:<{width}}  {description}")
+
+
+# What `simcore --help` lists, after the commands above: from studies to what stands around them.
+app.command()(capacity)
+app.command()(fidelity)
+app.command()(compare)
+app.command()(report)
+app.add_typer(profile.app, name="profile")
+app.add_typer(trace.app, name="trace")
+app.command()(doctor)
 
 
 def _print_plan(cells: "list[Cell]") -> None:

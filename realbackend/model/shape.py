@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Any
 
 ARCHITECTURES = ("llama", "qwen2", "qwen3")
+RANDOM = "random:"
+"""What the name of weights begins with that are drawn, not loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,22 @@ def shape_of(config: dict[str, Any], where: str = "config") -> ModelShape:
         tied=bool(config.get("tie_word_embeddings", False)),
         eos=() if eos is None else tuple(eos) if isinstance(eos, list) else (eos,),
     )
+
+
+def named_shape(weights: str, folder: Path = Path()) -> ModelShape:
+    """Return the shape that weights have: `random:` and a preset or `config.json`, or a folder. Raises ValueError.
+
+    folder: what a relative path is relative to, if it is not found where it stands.
+    """
+    name = weights.removeprefix(RANDOM)
+    if name != weights and name in PRESETS:
+        return PRESETS[name]
+    path = Path(name)
+    beside = folder / name
+    if not path.exists() and not beside.exists():
+        known = f"{RANDOM}nano, tiny or small, {RANDOM}CONFIG, or a folder with config.json and safetensors"
+        raise ValueError(f"must be {known}, got {weights!r}")
+    return read_shape(path if path.exists() else beside)
 
 
 def read_shape(path: Path) -> ModelShape:

@@ -11,9 +11,7 @@ import torch
 from torch import Tensor
 
 from realbackend.model.decoder import Decoder
-from realbackend.model.shape import PRESETS, ModelShape, read_shape
-
-RANDOM = "random:"
+from realbackend.model.shape import RANDOM, ModelShape, named_shape, read_shape
 
 
 def load_decoder(source: str, *, device: torch.device, dtype: torch.dtype, seed: int = 0) -> Decoder:
@@ -23,8 +21,7 @@ def load_decoder(source: str, *, device: torch.device, dtype: torch.dtype, seed:
     Raises ValueError for a config or a checkpoint that does not fit, with the key.
     """
     if source.startswith(RANDOM):
-        name = source.removeprefix(RANDOM)
-        decoder = Decoder.empty(PRESETS.get(name) or read_shape(Path(name)), device, dtype)
+        decoder = Decoder.empty(named_shape(source), device, dtype)
         load_weights(decoder, drawn(decoder.shape, seed, device, dtype))
         return decoder
     folder = Path(source)

@@ -9,6 +9,7 @@ There is no clock here: whoever drives the lane brings the time.
 """
 
 from collections.abc import Iterable
+from heapq import heappush
 
 from simcore.books.ledger import Ledger
 from simcore.books.request import CANCELLED, FINISHED, NEVER, RUNNING, Request
@@ -112,6 +113,13 @@ class Lane(Ledger):
             finished.append(request)
         else:
             self.decode_on(request, now)
+
+    def end_with(self, request: Request, generated: int) -> None:
+        """The token that comes out of the iteration formed is the last of `request`: so many, fewer than was said."""
+        request.output = generated
+        if request.ends >= 0:
+            request.ends = self.it + 1 + self.decodes.late
+            heappush(self.decodes.ends, (request.ends, request.seq, request))
 
     def decode_on(self, request: Request, now: int) -> None:
         """`request` has its first token, or the next after a preemption, and decodes from here."""

@@ -2,9 +2,11 @@
 
 from simcore.cost.affine import Affine
 from simcore.cost.composite import Composite, CountTerm, LineTerm
+from simcore.cost.fitted import Fitted
 from simcore.cost.hardware import Hardware, hardware_names, load_hardware
 from simcore.cost.memory import kv_blocks, step_reserve_bytes
 from simcore.cost.model_spec import ModelSpec, load_model, model_names
+from simcore.cost.profile import read_profile
 from simcore.cost.roofline import Roofline
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "Composite",
     "CountTerm",
     "LineTerm",
+    "Fitted",
     "Hardware",
     "hardware_names",
     "load_hardware",
@@ -20,5 +23,6 @@ __all__ = [
     "ModelSpec",
     "load_model",
     "model_names",
+    "read_profile",
     "Roofline",
 ]

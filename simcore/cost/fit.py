@@ -1,11 +1,11 @@
-"""Fit: the numbers of `Fitted` from an iteration log, by non-negative least squares of errors relative to the prediction.
+"""Fit: the numbers of `Fitted` from an iteration log, by non-negative least squares of errors relative to what is said.
 
 A log is what a run leaves with `iterations` on. Every fifth iteration stays out of the fit, and says how good it is.
 
-Errors relative to what was *measured* would make short iterations count as much as long ones too, and be wrong: with a
-spread s of the measurements the fit then lies 2 s^2 too low, since an iteration that happened to be fast weighs more. At
-the 18% of a shared machine that is 6.5%, on every iteration, and on TPOT. Errors relative to the prediction have no such
-bias: the mean of measured over predicted is 1 on the iterations fitted.
+Errors relative to what was *measured* would count short iterations as much as long ones too, and be wrong: where
+measurements spread by s, the fit then lies 2 s^2 too low, as an iteration that happened to be fast weighs more. At the
+18% of a shared machine that is 6.5%, of every iteration, and of TPOT. Errors relative to the *prediction* have no such
+bias: over the iterations that were fitted the mean of measured over predicted is 1.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ Row = tuple[int, int, Sequence[int], Sequence[int], int]
 
 _HELD_OUT = 5
 _FEWEST = 50
-_FEWEST_AT_A_POINT = 8
+_FEWEST_AT_A_POINT = 16
 _ROUNDS = 20
 _GRID = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, 4096, 8192, 16384)
 
@@ -66,12 +66,21 @@ def observed(rows: Iterable[Row]) -> Observed:
 
 
 def fit(log: Observed) -> tuple[Terms, FitError]:
-    """Return the terms, and their error on every fifth iteration, which is left out. Raises ValueError for too few."""
-    if len(log) < _FEWEST:
-        raise ValueError(f"an iteration log must have at least {_FEWEST} iterations to fit, got {len(log)}")
+    """Return the terms, and their error on every fifth iteration, which is left out. Raises TooFewIterations."""
+    check_enough(log)
     out = np.arange(len(log)) % _HELD_OUT == _HELD_OUT - 1
-    terms = _least_squares(log.where(~out))
+    terms = terms_of(log.where(~out))
     return terms, error(terms, log.where(out))
+
+
+class TooFewIterations(ValueError):
+    """A log too short to fit."""
+
+
+def check_enough(log: Observed) -> None:
+    """Raise TooFewIterations if a fit to this log would say little."""
+    if len(log) < _FEWEST:
+        raise TooFewIterations(f"an iteration log must have at least {_FEWEST} iterations to fit, got {len(log)}")
 
 
 def error(terms: Terms, log: Observed) -> FitError:
@@ -86,7 +95,8 @@ def predicted(terms: Terms, log: Observed) -> NDArray[np.float64]:
     return (curve + log.counts @ prices) / PS_PER_S
 
 
-def _least_squares(log: Observed) -> Terms:
+def terms_of(log: Observed) -> Terms:
+    """Return the terms that fit all iterations of a log best."""
     points = _points(log.tokens)
     curve = [np.interp(log.tokens, points, unit) for unit in np.eye(len(points))]
     features = np.column_stack([*curve, log.counts])

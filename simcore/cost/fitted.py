@@ -1,8 +1,8 @@
 """Fitted: a cost model of a few numbers, fitted to the iteration log of a real run.
 
 They are what an engine's iteration visibly depends on: how many tokens it processes, in how many prefill chunks, how
-many query-key pairs these attend to, how many requests decode, and over how much context. Time by tokens is a curve, not
-a line: matrix products have steps of their own (two rows may take longer than four), CUDA graphs are padded to sizes.
+many query-key pairs these attend to, how many requests decode, and over how much context. Time by tokens is a curve:
+matrix products have steps (three rows may take longer than four), and CUDA graphs are padded to a few sizes.
 """
 
 from bisect import bisect_left

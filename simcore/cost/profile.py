@@ -2,25 +2,26 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from simcore.cost.fit import FitError
-from simcore.cost.fitted import TERMS, Fitted, Terms
+from simcore.cost.fit_error import FitError
+from simcore.cost.fitted import COUNTED, Fitted, Terms
 
 SCHEMA = "simcore.profile/1"
+_TERMS = ("tokens", *COUNTED)
+_BESIDE = ("held_out_error", "provenance")
 
 
 def write_profile(path: Path, terms: Terms, error: FitError, provenance: Mapping[str, Any]) -> None:
-    """Write a profile file (JSON)."""
+    """Write a profile file (JSON). Raises OSError."""
     content = {
         "schema": SCHEMA,
-        "terms_ps": asdict(terms),
+        "terms_ps": {name: getattr(terms, name) for name in _TERMS},
         "held_out_error": error.as_dict(),
         "provenance": dict(provenance),
     }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_profile(path: Path) -> Fitted:
@@ -35,10 +36,17 @@ def read_profile(path: Path) -> Fitted:
         found = content.get("schema") if isinstance(content, dict) else None
         raise ValueError(f"{path}: schema must be {SCHEMA!r}, got {found!r}")
     terms = content.get("terms_ps")
-    if not isinstance(terms, dict) or set(terms) != set(TERMS):
-        raise ValueError(f"{path}: terms_ps must have {', '.join(TERMS)}, got {terms!r}")
+    if not isinstance(terms, dict) or set(terms) != set(_TERMS):
+        raise ValueError(f"{path}: terms_ps must have {', '.join(_TERMS)}, got {terms!r}")
     try:
-        described = {key: content[key] for key in ("held_out_error", "provenance") if key in content}
-        return Fitted(Terms(**terms), described)
+        found = Terms(_points(terms["tokens"]), **{name: terms[name] for name in COUNTED})
     except ValueError as error:
         raise ValueError(f"{path}: terms_ps: {error}") from None
+    return Fitted(found, {key: content[key] for key in _BESIDE if key in content})
+
+
+def _points(tokens: Any) -> tuple[tuple[int, int], ...]:
+    pairs = isinstance(tokens, list) and all(isinstance(point, list) and len(point) == 2 for point in tokens)
+    if not pairs:
+        raise ValueError(f"tokens must be a list of [tokens, picoseconds], got {tokens!r}")
+    return tuple((count, took_ps) for count, took_ps in tokens)

@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simcore.study.backends import ClockName, Device, Name, choose
 from simcore.study.document import Document
@@ -19,6 +19,9 @@ from simcore.study.report import write_report
 from simcore.study.results import Results
 from simcore.study.run import Engine, Failure, run_cells
 from simcore.study.values import plain
+
+if TYPE_CHECKING:
+    from simcore.capacity import Capacity
 
 
 class Study:
@@ -154,6 +157,12 @@ class Study:
         if replications is not None:
             document = document.set("seeds", replications, "sweep(…)")
         return Study(document).run(**how)
+
+    def capacity(self, vary: str = "workload.rate", **how: Any) -> "Capacity":
+        """Find how far a key goes within the SLO, system by system; `how` as in `simcore.capacity.find_capacity`."""
+        from simcore.capacity import find_capacity
+
+        return find_capacity(self._document, vary, **how)
 
     def __str__(self) -> str:
         return yaml_text(self._document.data)

@@ -7,14 +7,17 @@ from typing import Any, Literal
 
 from simcore.study.document import Document
 from simcore.study.errors import Path, Problem, StudyError
-from simcore.study.schema import StudySpec
+from simcore.study.resolve import Resolved
 from simcore.study.schema_cluster import MechanismSpec
 from simcore.study.schema_real import RealSpec
+from simcore.study.traffic import open_workload
 
 Name = Literal["sim", "real"]
 Device = Literal["cpu", "cuda"]
 ClockName = Literal["model", "measured", "wall"]
 
+_BY_HAND = ("--set ", "--seed ", "set(")
+"""What places begin with of values that no file holds."""
 INSTALL = "pip install 'simcore[real]'"
 
 
@@ -59,24 +62,47 @@ def choose(name: Name, device: Device | None, clock: ClockName | None) -> Backen
 
 
 def instead(document: Document, backend: Backend) -> Document:
-    """Return the study as the backend runs it: with the keys of `real.instead` set. Raises StudyError."""
+    """Return the study as the backend runs it: with the keys of `real.instead` set, and above them what the user set.
+
+    Raises StudyError for a key that cannot be set.
+    """
     real = document.data.get("real")
     changes = real.get("instead") if isinstance(real, dict) else None
     if backend.name == "sim" or not isinstance(changes, dict):
         return document
+    asked = [(path, place) for path, place in document.values.items() if place.startswith(_BY_HAND)]
+    written = document.data
     for key, value in changes.items():
         if not isinstance(key, str) or key.partition(".")[0] == "real":
             raise StudyError([document.problem(("real", "instead", key), "must be a key of the study outside real")])
         place = document.problem(("real", "instead", key), "").place
         document = document.set(key, value, place).unswept(key)
+    for path, place in asked:
+        if path[0] != "real":
+            key = ".".join(map(str, path))
+            document = document.set(key, _at(written, path), place).unswept(key)
     return document
 
 
-def check(document: Document, spec: StudySpec, backend: Backend) -> list[Problem]:
-    """Return what of a study the real engine cannot do."""
+def check(document: Document, resolved: Resolved, backend: Backend) -> list[Problem]:
+    """Return what of a study, at one of its points, the real engine cannot do."""
     if backend.name == "sim":
         return []
-    problems = []
+    from realbackend.model.shape import named_shape
+
+    spec, problems = resolved.spec, []
+    try:
+        shape = named_shape(spec.real.weights, document.folder)
+    except ValueError as error:
+        problems.append(document.problem(("real", "weights"), str(error)))
+    else:
+        longest = max(_longest(resolved, seed) for seed in spec.seeds)
+        if longest > shape.positions:
+            rule = f"the longest request must fit the {shape.positions:,} positions of the model, got {longest:,}"
+            problems.append(document.problem(("workload",), rule))
+        if spec.real.stop == "eos" and not shape.eos:
+            rule = f"must be length for {spec.real.weights}, whose config names no eos_token_id, got eos"
+            problems.append(document.problem(("real", "stop"), rule))
     if spec.cluster.tp != 1:
         problems.append(document.problem(("cluster", "tp"), f"must be 1 on the real engine, got {spec.cluster.tp}"))
     mechanisms: list[tuple[Path, MechanismSpec]] = [(("mechanism",), spec.mechanism)]
@@ -89,6 +115,18 @@ def check(document: Document, spec: StudySpec, backend: Backend) -> list[Problem
             rule = "two lanes share a device, whose time cannot be told apart: --clock model, or wall"
             problems.append(document.problem((*path, "sm_split"), rule))
     return problems
+
+
+def _at(data: Any, path: Path) -> Any:
+    for step in path:
+        data = data[step]
+    return data
+
+
+def _longest(resolved: Resolved, seed: int) -> int:
+    """Return the tokens of the longest request, prompt and output."""
+    workload = open_workload(resolved.spec, resolved.trace_file, seed)
+    return max(int((piece.prompt_tokens + piece.output_tokens).max()) for piece in workload.pieces())
 
 
 def real_provenance(real: RealSpec, backend: Backend) -> dict[str, Any]:

@@ -13,38 +13,17 @@ from simcore.study.registry import find_policy
 from simcore.study.traffic import open_workload
 
 if TYPE_CHECKING:
+    from realbackend.run import RealSettings
     from simcore.simulator.settings import Outcome, Settings, Sink
 
 
 def run_cell(cell: Cell, directory: Path) -> None:
     """Simulate a cell and write its files into `directory`, which is made. Raises whatever goes wrong."""
-    from simcore.cost import Roofline
     from simcore.results import CellWriter, finish_cell
-    from simcore.simulator import Settings
 
     spec, options = cell.spec, cell.options
     workload = open_workload(spec, cell.trace_file, cell.seed)
-    settings = Settings(
-        instances=spec.cluster.instances,
-        kv_blocks=cell.kv_blocks,
-        block_tokens=spec.cluster.block_tokens,
-        cost=Roofline(cell.model, cell.hardware, spec.cluster.tp),
-        make_router=lambda: _router(cell),
-        make_scheduler=lambda: _scheduler(cell),
-        oracle=frozenset(spec.oracle),
-        seed=cell.seed,
-        per_iteration=options.per_iteration,
-        sample_s=spec.sample_s,
-        record_iterations=options.iterations,
-        record_decisions=options.decisions,
-        mechanisms=cell.mechanisms,
-        roles=spec.cluster.roles,
-        report_s=spec.cluster.report_s,
-        topology=cell.topology,
-        block_bytes=cell.block_bytes,
-        boot_s=spec.cluster.boot_s,
-        faults=schedule(spec, cell.seed, workload.lasts_s),
-    )
+    settings = settings_of(cell, workload.lasts_s)
     with CellWriter(
         directory, classes=workload.classes, iterations=options.iterations, decisions=options.decisions
     ) as sink:
@@ -68,6 +47,45 @@ def run_cell(cell: Cell, directory: Path) -> None:
     )
 
 
+def settings_of(cell: Cell, lasts_s: float) -> "Settings":
+    """Return the settings of a run; `lasts_s`: how long its requests keep arriving."""
+    from simcore.cost import Roofline
+    from simcore.simulator import Settings
+
+    spec, options = cell.spec, cell.options
+    return Settings(
+        instances=spec.cluster.instances,
+        kv_blocks=cell.kv_blocks,
+        block_tokens=spec.cluster.block_tokens,
+        cost=cell.profile or Roofline(cell.model, cell.hardware, spec.cluster.tp),
+        make_router=lambda: _router(cell),
+        make_scheduler=lambda: _scheduler(cell),
+        oracle=frozenset(spec.oracle),
+        seed=cell.seed,
+        per_iteration=options.per_iteration,
+        sample_s=spec.sample_s,
+        record_iterations=options.iterations,
+        record_decisions=options.decisions,
+        mechanisms=cell.mechanisms,
+        roles=spec.cluster.roles,
+        report_s=spec.cluster.report_s,
+        topology=cell.topology,
+        block_bytes=cell.block_bytes,
+        boot_s=spec.cluster.boot_s,
+        faults=schedule(spec, cell.seed, lasts_s),
+    )
+
+
+def real_settings(cell: Cell) -> "RealSettings":
+    """Return what the real engine needs to know of a cell beside its settings."""
+    from realbackend.run import RealSettings
+
+    backend, real = cell.options.backend, cell.spec.real
+    assert backend.device
+    dtype = real.dtype or default_dtype(backend.device)
+    return RealSettings(real.weights, dtype, backend.device, backend.clock, real.seed, real.stop)
+
+
 @dataclass(frozen=True, slots=True)
 class _Ran:
     outcome: "Outcome"
@@ -75,7 +93,7 @@ class _Ran:
 
 
 def _run(settings: "Settings", workload: "Workload", sink: "Sink", cell: Cell) -> _Ran:
-    backend, real = cell.options.backend, cell.spec.real
+    backend = cell.options.backend
     if backend.name == "sim" and backend.clock == "model":
         from simcore.simulator import simulate
 
@@ -84,13 +102,9 @@ def _run(settings: "Settings", workload: "Workload", sink: "Sink", cell: Cell) -
         from simcore.simulator.mock import mock
 
         return _Ran(mock(settings, workload, sink))
-    from realbackend.run import RealSettings, run_real
+    from realbackend.run import run_real
 
-    assert backend.device
-    how = RealSettings(
-        real.weights, real.dtype or default_dtype(backend.device), backend.device, backend.clock, real.seed
-    )
-    done = run_real(settings, workload, sink, how)
+    done = run_real(settings, workload, sink, real_settings(cell))
     return _Ran(done.outcome, {"tokens": done.digest})
 
 

@@ -16,7 +16,7 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from simcore import __version__
-from simcore.cost import Hardware, ModelSpec
+from simcore.cost import Fitted, Hardware, ModelSpec
 from simcore.study.backends import SIMULATOR, Backend, check, instead
 from simcore.study.document import Document
 from simcore.study.errors import Problem, StudyError, shown
@@ -71,6 +71,7 @@ class Cell:
     spec: StudySpec
     model: ModelSpec
     hardware: Hardware
+    profile: Fitted | None
     kv_blocks: int
     block_bytes: int
     mechanisms: "Mechanisms"
@@ -102,7 +103,7 @@ def plan(document: Document, options: Options) -> tuple[Resolved, list[Cell]]:
     """
     document = instead(document, options.backend)
     resolved = resolve_points(document)
-    problems = [problem for _, at_point in resolved for problem in check(document, at_point.spec, options.backend)]
+    problems = [problem for _, at_point in resolved for problem in check(document, at_point, options.backend)]
     if problems:
         raise StudyError(list(dict.fromkeys(problems)))
     spec = resolved[0][1].spec
@@ -177,6 +178,7 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         "real": spec.real.model_dump(exclude={"instead"}) if options.backend.name == "real" else None,
         "model": asdict(resolved.model),
         "hardware": asdict(resolved.hardware),
+        "profile": None if resolved.profile is None else resolved.profile.describe(),
         "cluster": {**spec.cluster.model_dump(), "kv_blocks": system.kv_blocks},
         "workload": _workload(resolved),
         "router": _policy(router),
@@ -198,6 +200,7 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         spec=spec,
         model=resolved.model,
         hardware=resolved.hardware,
+        profile=resolved.profile,
         kv_blocks=system.kv_blocks,
         block_bytes=resolved.block_bytes,
         mechanisms=system.mechanisms,

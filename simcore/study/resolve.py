@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simcore.contract import OracleView, Policy, Scheduler
 from simcore.cost import (
+    Fitted,
     Hardware,
     ModelSpec,
     Roofline,
@@ -15,6 +16,7 @@ from simcore.cost import (
     load_hardware,
     load_model,
     model_names,
+    read_profile,
 )
 from simcore.study.arguments import check_arguments
 from simcore.study.claims import check_claims
@@ -27,7 +29,7 @@ from simcore.study.lookup import Lookup
 from simcore.study.mechanisms import conflicts, to_mechanisms
 from simcore.study.registry import find_policy, is_from_file, source_file
 from simcore.study.resolve_traffic import Traffic, TrafficFinder, check_class_slos, check_warm_up
-from simcore.study.schema import PolicySpec, StudySpec
+from simcore.study.schema import ROOFLINE, PolicySpec, StudySpec
 from simcore.study.traffic import shortest
 from simcore.study.validate import check_schema
 
@@ -68,6 +70,7 @@ class Resolved:
     """One sweep point of a study, ready to run.
 
     Args:
+        profile: how long iterations take; None: what the roofline of model and hardware says.
         block_bytes: of one KV block over all GPUs of an instance.
         trace_file: the file to replay, if the workload is one.
         references: what the study names by a relative path, by an absolute one.
@@ -76,6 +79,7 @@ class Resolved:
     spec: StudySpec
     model: ModelSpec
     hardware: Hardware
+    profile: Fitted | None
     block_bytes: int
     systems: Mapping[str, System]
     trace_file: FilePath | None
@@ -103,6 +107,7 @@ class _Resolver(Lookup):
         spec, sound = self.spec, self.sound
         model = self.model() if "model" in sound else None
         hardware = self.hardware() if "hardware" in sound else None
+        profile = self.profile() if "cost" in sound else None
         if "oracle" in sound:
             self.oracle()
         trace_file, traffic = TrafficFinder(self, spec).find() if "workload" in sound else (None, None)
@@ -116,7 +121,8 @@ class _Resolver(Lookup):
                 systems[name] = system
         if model is None or hardware is None:
             return None
-        return Resolved(spec, model, hardware, block_bytes(model, spec.cluster), systems, trace_file, self.references)
+        size = block_bytes(model, spec.cluster)
+        return Resolved(spec, model, hardware, profile, size, systems, trace_file, self.references)
 
     def beside_traffic(self, traffic: Traffic | None) -> None:
         """Check what depends on the workload: the warm-up, and what is said of request classes."""
@@ -141,6 +147,12 @@ class _Resolver(Lookup):
     def hardware(self) -> Hardware | None:
         name = self.name_or_file("hardware", self.spec.hardware, ("hardware",), hardware_names())
         return self.attempt(("hardware",), lambda: load_hardware(name)) if name else None
+
+    def profile(self) -> Fitted | None:
+        file = self.name_or_file("cost", self.spec.cost, ("cost",), (ROOFLINE,))
+        if file is None or file == ROOFLINE:
+            return None
+        return self.attempt(("cost",), lambda: read_profile(FilePath(file)))
 
     def kv_blocks(self, model: ModelSpec, hardware: Hardware, scheduler: Scheduler) -> int | None:
         """Return the KV blocks of an instance: as the study says, or what fits beside the weights."""

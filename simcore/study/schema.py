@@ -29,6 +29,7 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 ROUTER = "round_robin"
 SCHEDULER = "vllm_v1"
+ROOFLINE = "roofline"
 
 Dtype = Literal["bf16", "fp16", "fp8"]
 Seeds = Annotated[
@@ -70,14 +71,15 @@ class SystemSpec(Spec):
 class StudySpec(Spec):
     """A question, asked of some systems, over a grid of points, each repeated over seeds.
 
-    The first system is the one the others are compared with. `sample_s` is the time between rows of the instances'
-    time series.
+    The first system is the one the others are compared with. `cost`: how long iterations take: by the roofline of model
+    and hardware, or by a profile file. `sample_s` is the time between rows of the instances' time series.
     """
 
     study: Slug
     question: str = ""
     model: Annotated[ModelChoice, short_for("name")]
     hardware: str
+    cost: str = ROOFLINE
     cluster: ClusterSpec = ClusterSpec()
     workload: WorkloadSpec
     slo: SloSpec = SloSpec()

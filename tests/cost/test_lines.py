@@ -1,13 +1,14 @@
-"""Lines of the roofline: exact to the picosecond over random batches, and bent exactly where bounds cross."""
+"""Lines of roofline and tables: exact to the picosecond over random batches, and bent exactly where bounds cross."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simcore.contract import UNBOUNDED, Shape
+from simcore.contract import UNBOUNDED, CostModel, Shape
 from simcore.cost import Roofline, load_hardware, load_model
 from tests.cost.machines import hardware, model
 from tests.cost.shapes import shapes, tell_the_truth
+from tests.cost.small_tables import COSTS as FROM_TABLES
 
 ROOFLINES = [
     Roofline(load_model("llama-3.1-8b"), load_hardware("h200")),
@@ -18,17 +19,18 @@ ROOFLINES = [
     Roofline(model(), hardware(prefill_passes=3, attention_share=0.05)),
     Roofline(model(), hardware(bf16_flops=1e12, kv_share=0.01)),
 ]
+COSTS = [*ROOFLINES, *FROM_TABLES]
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(ROOFLINES), shapes())
-def test_a_line_is_exact_for_as_long_as_it_promises(cost: Roofline, shape: Shape):
+@given(st.sampled_from(COSTS), shapes())
+def test_a_line_is_exact_for_as_long_as_it_promises(cost: CostModel, shape: Shape):
     tell_the_truth(cost, shape)
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from(ROOFLINES), shapes(most_new=64))
-def test_a_line_of_short_chunks_is_exact_too(cost: Roofline, shape: Shape):
+@given(st.sampled_from(COSTS), shapes(most_new=64))
+def test_a_line_of_short_chunks_is_exact_too(cost: CostModel, shape: Shape):
     tell_the_truth(cost, shape)
 
 

@@ -24,8 +24,10 @@ LAYERS = {
     "simulator": {"contract", "books", "simulator"},
     "results": {"contract", "simulator", "results"},
     "report": {"contract", "results", "report"},
-    "study": {"contract", "cost", "simulator", "results", "report", "study", ""},
-    "commands": {"contract", "cost", "results", "report", "study", "commands", ""},
+    "study": {"contract", "cost", "simulator", "results", "report", "capacity", "study", ""},
+    "fidelity": {"contract", "cost", "simulator", "results", "study", "fidelity", ""},
+    "capacity": {"contract", "results", "study", "capacity", ""},
+    "commands": {"contract", "cost", "results", "report", "study", "fidelity", "capacity", "commands", ""},
 }
 
 
@@ -65,6 +67,27 @@ def test_traces_know_only_the_contract_of_simcore(path):
     for line, module, _ in imports(path):
         if module.split(".")[0] in ("simcore", "policies", "realbackend", "kernels"):
             assert module.startswith("simcore.contract"), f"{path}:{line}: traces must not import {module}"
+
+
+@pytest.mark.parametrize("path", files("kernels"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_kernels_know_tensors_and_nothing_of_simcore(path):
+    for line, module, _ in imports(path):
+        assert module.split(".")[0] not in ("simcore", "policies", "traces", "realbackend"), f"{path}:{line}: {module}"
+
+
+REAL_MAY = {"contract", "books", "simulator", "cost", "fidelity"}
+TORCH_FREE = ("cluster", "work", "texts", "pace", "host", "wall", "worker", "run")
+
+
+@pytest.mark.parametrize("path", files("realbackend"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_real_backend_knows_the_contract_the_books_and_the_simulator(path):
+    for line, module, now in imports(path):
+        head, *rest = module.split(".")
+        assert head not in ("policies", "traces"), f"{path}:{line}: imports {module}"
+        if head == "simcore":
+            assert rest[0] in REAL_MAY, f"{path}:{line}: the real backend must not import {module}"
+        if path.stem in TORCH_FREE and now:
+            assert head not in ("torch", "triton", "kernels"), f"{path}:{line}: imports {module} at import time"
 
 
 @pytest.mark.parametrize("path", files("simcore"), ids=lambda p: str(p.relative_to(ROOT)))

@@ -2,9 +2,13 @@
 
 from functools import partial
 
+import pytest
+
 from realbackend.cluster import RealCluster
 from realbackend.pace import MeasuredPace
+from realbackend.wall import WallCluster
 from simcore.contract import Shape
+from simcore.simulator.settings import Mechanisms
 from simcore.simulator.simulator import Simulator
 from tests.real.runs import MS, cluster, requests, same_as_alone, settings
 
@@ -103,3 +107,51 @@ def test_a_machine_that_slows_down_to_half_is_seen_through_by_its_probe():
     assert fast == [10 * MS] * 4
     assert slow[-1] == 10 * MS, "after a few probes the drift is known"
     assert slow[0] == 20 * MS, "the first slow ones are not"
+
+
+class Failing:
+    """An engine that has no memory left at its fifth iteration."""
+
+    def __init__(self, engine):
+        self.engine, self.left = engine, 5
+
+    def run(self, work):
+        self.left -= 1
+        if not self.left:
+            raise MemoryError("no room")
+        return self.engine.run(work)
+
+    def __getattr__(self, name):
+        return getattr(self.engine, name)
+
+
+def test_an_engine_that_fails_in_virtual_time_takes_only_its_instance_down(capsys):
+    from tests.real.hash_engine import HashEngine
+
+    made = []
+
+    def engine(*sizes):
+        made.append(HashEngine(*sizes))
+        return Failing(made[-1]) if len(made) == 1 else made[-1]
+
+    run = cluster(RealCluster, settings(), requests(*TRAFFIC), engine=engine)
+    outcome = run.run()
+    assert run.failures == ["instance 0 failed: MemoryError: no room"]
+    assert "instance 0 failed" in capsys.readouterr().err
+    assert outcome.finished == len(TRAFFIC)
+    assert same_as_alone(run)
+
+
+@pytest.mark.parametrize("kind", [RealCluster, WallCluster])
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_text_ends_where_its_model_says_so(kind, ahead):
+    full = cluster(RealCluster, settings(), requests(*TRAFFIC))
+    full.run()
+    ends = {full.generated[3][1], full.generated[6][0], full.generated[9][2]}
+    run = cluster(kind, settings(mechanisms=Mechanisms(schedule_ahead=ahead)), requests(*TRAFFIC), ends=ends)
+    outcome = run.run()
+    assert outcome.finished == len(TRAFFIC)
+    for request, tokens in full.generated.items():
+        stops = [place for place, token in enumerate(tokens) if token in ends]
+        assert run.generated[request] == (tokens[: stops[0] + 1] if stops else tokens)
+    assert [len(run.generated[request]) for request in (3, 6, 9)] == [2, 1, 3]

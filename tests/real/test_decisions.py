@@ -1,5 +1,7 @@
 """Decisions: every policy decides on a real engine what it decides in the simulator, and no token is another's."""
 
+from typing import Any
+
 import pytest
 
 from tests.real.torch_here import CPU, alone, engine_of, sharpen, torch
@@ -26,7 +28,7 @@ from tests.property.cluster.traffic import Traffic  # isort: skip
 from tests.real.runs import MS, Remembering  # isort: skip
 
 ROUTERS = [RoundRobin, LeastLoaded, PowerOfTwo, SessionSticky, PrefixAware, CacheAware]
-SCHEDULERS = [VllmV1, ShortestJobFirstOracle, Priority, PrefillFirst]
+SCHEDULERS: list[Any] = [VllmV1, ShortestJobFirstOracle, Priority, PrefillFirst]
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from tests.real.drawn import check
 from tests.real.hash_engine import HashEngine
 
-SEEDS = 72
+SEEDS = 48
 GROUPS = 12
 
 
@@ -19,10 +19,11 @@ def test_drawn_clusters_decide_as_simulated_and_generate_the_tokens_of_each_requ
 
 def test_the_drawn_set_swaps_hands_on_shares_and_loses_kv():
     met: Counter[str] = Counter()
-    for seed in range(24):
-        met.update(check(seed))
+    for seed in range(10):
+        for only in ("swap", "roles", "prefix", "failures"):
+            met.update(check(seed, frozenset({only})))
     names = ("preemptions", "swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued")
-    assert all(met[name] >= 10 for name in names), met
+    assert all(met[name] for name in names), met
 
 
 class NoCopyOut(HashEngine):
@@ -48,12 +49,14 @@ class OneBlockLess(HashEngine):
         return super().run([each._replace(blocks=[min(b, blocks - 2) for b in each.blocks]) for each in work])
 
 
-@pytest.mark.parametrize("broken", [NoCopyOut, NoCopyIn, NoFetch, OneBlockLess])
-def test_an_engine_that_mistreats_kv_is_noticed(broken):
+@pytest.mark.parametrize(
+    ("broken", "only"), [(NoCopyOut, "swap"), (NoCopyIn, "swap"), (NoFetch, "roles"), (OneBlockLess, "prefix")]
+)
+def test_an_engine_that_mistreats_kv_is_noticed(broken, only):
     with pytest.raises(AssertionError, match=r"tokens|gave"):
-        check_all(range(100), broken)
+        check_all(range(60), broken, frozenset({only}))
 
 
-def check_all(seeds, engine):
+def check_all(seeds, engine, only):
     for seed in seeds:
-        check(seed, engine=engine)
+        check(seed, only, engine)
