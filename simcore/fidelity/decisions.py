@@ -19,15 +19,15 @@ class Difference:
     theirs: str
 
 
-def first_difference(ours: Sequence[Row], theirs: Sequence[Row]) -> Difference | None:
-    """Return where two logs part; None if they are equal.
+def first_difference(ours: Sequence[Row], theirs: Sequence[Row], *, dated: bool = True) -> Difference | None:
+    """Return where two logs part; None if they are equal. dated: the same decisions must also have the same dates.
 
     >>> first_difference([(0, -1, 0, 7, 5)], [(0, -1, 0, 7, 5), (2_000_000_000, 1, 3, 7, 5)])
     Difference(index=1, ours='', theirs='2 ms: admitted, instance 1, request 7, 5')
     """
     for index in range(max(len(ours), len(theirs))):
         pair = [log[index] if index < len(log) else None for log in (ours, theirs)]
-        if pair[0] != pair[1]:
+        if pair[0] is None or pair[1] is None or pair[0][not dated :] != pair[1][not dated :]:
             return Difference(index, *("" if row is None else words(row) for row in pair))
     return None
 

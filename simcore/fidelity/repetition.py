@@ -40,8 +40,8 @@ class Repetition:
 
     terms: fitted to the runs before and after. measured, simulated: latencies of requests, by name.
     latency, dynamics: errors of statistics, of the prediction and of the replay. iterations: errors of durations.
-    decisions: of the measured run. difference: the first one of the replay. agrees: shares of decisions, by kind, that
-    the prediction took too.
+    decisions: of the measured run. difference: the first one of the replay, dates of real time aside.
+    agrees: shares of decisions, by kind, that the prediction took too.
     """
 
     seeds: Seeds
@@ -84,7 +84,7 @@ def repeat(bench: Bench, clock: RealClock, traffic: Traffic, seeds: Seeds) -> Re
         iterations=error_of(said, log.seconds),
         by_regime=by_regime(said, log.seconds, decodes, chunks),
         decisions=len(measured.decision_rows),
-        difference=first_difference(measured.decision_rows, replayed.decision_rows),
+        difference=first_difference(measured.decision_rows, replayed.decision_rows, dated=clock != "wall"),
         agrees=agreement(measured.decision_rows, simulated.decision_rows),
     )
 

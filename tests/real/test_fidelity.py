@@ -150,6 +150,15 @@ def test_a_replay_goes_on_by_the_cost_model_where_a_lane_has_used_up_its_duratio
     assert 0 < parted.index < 10
 
 
+def test_logs_of_real_time_are_compared_without_their_dates():
+    ours, theirs = [(1, 0, 1, 7, -1), (2, 0, 3, 7, 5)], [(8, 0, 1, 7, -1), (9, 0, 3, 7, 4)]
+    parted = first_difference(ours, theirs, dated=False)
+    assert parted is not None
+    assert parted.index == 1, "what was decided second differs; when the first was decided does not count"
+    assert first_difference(ours[:1], theirs[:1], dated=False) is None
+    assert first_difference(ours[:1], theirs[:1]) is not None
+
+
 def test_decisions_agree_by_kind_whenever_they_are_taken():
     given, workload = traffic(0)
     one, other = Kept(), Kept()
