@@ -13,6 +13,7 @@ from simcore.commands.compare import compare
 from simcore.commands.doctor import doctor
 from simcore.commands.errors import complain, user_errors
 from simcore.commands.fidelity import fidelity
+from simcore.commands.profile_import import import_profile
 from simcore.commands.report import report
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def run(
         Literal["per-iteration"] | None, typer.Option(help="One event per iteration: slow, and the same result.")
     ] = None,
     decisions: Annotated[bool, typer.Option("--decisions", help="Keep every fact and action.")] = False,
+    iterations: Annotated[bool, typer.Option("--iterations", help="Keep the iteration log.")] = False,
     timeline: Annotated[bool, typer.Option("--timeline", help="Write a Perfetto trace.")] = False,
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw the figures.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and say what would run.")] = False,
@@ -87,7 +89,7 @@ def run(
             chosen = chosen.override(assignment)
         if seed is not None:
             chosen = chosen.with_seeds_from(seed)
-        how: dict[str, Any] = {"per_iteration": exact is not None, "decisions": decisions}
+        how: dict[str, Any] = {"per_iteration": exact is not None, "decisions": decisions, "iterations": iterations}
         how |= {"backend": backend, "device": device, "clock": clock}
         if dry_run:
             _print_plan(chosen.plan(**how))
@@ -135,6 +137,7 @@ app.command()(capacity)
 app.command()(fidelity)
 app.command()(compare)
 app.command()(report)
+profile.app.command("import")(import_profile)
 app.add_typer(profile.app, name="profile")
 app.add_typer(trace.app, name="trace")
 app.command()(doctor)

@@ -38,10 +38,14 @@ class Search:
         return edge(self.known, self.field)
 
     @property
+    def crossed(self) -> bool:
+        return self.edge.met is not None and self.edge.missed is not None
+
+    @property
     def place(self) -> float:
         """Where the next search should begin: at the root, or at the limit that was reached."""
         found = self.edge
-        if found.met is not None and found.missed is not None:
+        if self.crossed:
             return root(self.known, found, self.field)
         ends = [end for end in (found.met, found.missed) if end is not None]
         return ends[0] if ends else self.field.start
@@ -121,7 +125,7 @@ def _around(bench: Bench, searches: Sequence[Search]) -> dict[int, dict[float, f
     """Return the margins the first seed sees well to both sides of its place, by subject."""
     trials = []
     for search in searches:
-        place = search.field.within(search.place)
+        place = search.field.within(search.place if search.crossed else search.field.start)
         sides = (
             {search.field.beside(place, ratio) for ratio in (1 / AROUND, AROUND)} if search.failure is None else set()
         )

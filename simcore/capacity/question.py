@@ -57,10 +57,6 @@ class Question:
     others: tuple[int, ...]
     replay: bool
 
-    @property
-    def words(self) -> str:
-        return f"{self.key.find} {self.key.name} with {' and '.join(map(str, self.criteria))}"
-
 
 def ask(
     document: Document,
@@ -84,18 +80,20 @@ def ask(
     if key.system is not None:
         document = document.only("systems", [key.system], f"--vary {vary}")
     limits = Limits.read(low, high, whole=key.whole)
-    swept = (document.data.get("sweep") or {}).get(vary, ()) if isinstance(document.data.get("sweep"), dict) else ()
+    sweep = document.data.get("sweep")
+    swept = sweep.get(vary, ()) if isinstance(sweep, dict) else ()
     document = document.unswept(vary)
     field = field_of(document, key, limits, swept, tolerance)
-    resolved = resolve_points(document.set(vary, field.start, f"--vary {vary} at {field.start:g}"))
-    first = resolved[0][1]
-    replay = first.trace_file is not None and first.spec.workload.arrivals is None
+    place = f"--vary {vary} at {field.start:g}"
+    resolved = resolve_points(document.set(vary, field.start, place))
+    replay = resolved[0][1].trace_file is not None and resolved[0][1].spec.workload.arrivals is None
     if "seeds" not in document.data and not replay:
         document = document.set("seeds", SEEDS, "--seeds")
+        resolved = resolve_points(document.set(vary, field.start, place))
+    first = resolved[0][1]
     criteria = read_criteria(slo, metric, target, first.spec.slo.attainment)
     _check_promised(document, criteria, first)
-    chosen = tuple(document.data["seeds"]) if isinstance(document.data.get("seeds"), list) else ()
-    own = chosen or tuple(range(document.data.get("seeds", 1)))
+    own = first.spec.seeds
     return Question(
         first=first,
         key=key,

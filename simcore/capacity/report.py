@@ -8,6 +8,8 @@ from simcore.capacity.bench import KEPT, Bench, Judged
 from simcore.capacity.checks import Checked, Length, Tried
 from simcore.capacity.criteria import ATTAINMENT
 from simcore.capacity.keys import RATE
+from simcore.results.claims import check_claims
+from simcore.results.claims_metrics import BREAKING_POINT
 from simcore.results.stats import interval
 
 SCHEMA = "simcore.capacity/1"
@@ -18,9 +20,19 @@ _WHERE = {"crossed": "crossed", "unbounded": "above the highest rate", "infeasib
 
 
 def content(bench: Bench, answers: Sequence[Answer], checked: Mapping[int, Checked]) -> dict[str, Any]:
-    """Return what `capacity.json` holds, less its provenance: docs/capacity.md has the keys."""
+    """Return what `capacity.json` holds, less its provenance: docs/capacity.md has the keys.
+
+    Answers that are breaking points also stand there as a sweep gives them; the study's claims on those are checked.
+    """
     question = bench.question
     entries = [_entry(bench, each, answers, checked.get(each.subject)) for each in answers]
+    breaking = list(_breaking(bench, entries)) if _is_break(bench) else []
+    there = {entry["system"] for entry in breaking}
+    claims = [
+        each.as_claim()
+        for each in question.first.spec.claims
+        if each.metric == BREAKING_POINT and there.issuperset(each.systems)
+    ]
     return {
         "schema": SCHEMA,
         "study": question.first.spec.study,
@@ -37,7 +49,8 @@ def content(bench: Bench, answers: Sequence[Answer], checked: Mapping[int, Check
         "other_seeds": list(question.others),
         "replay": question.replay,
         "results": entries,
-        "breaking": list(_breaking(bench, entries)) if _is_break(bench) else [],
+        "breaking": breaking,
+        "claims": check_claims(claims, [], breaking),
         "runs": [_run(bench, each) for each in bench.done],
     }
 

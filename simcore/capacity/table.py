@@ -5,6 +5,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from simcore.capacity.wording import exactly, label, notes, sentences, title
+from simcore.results.claims_wording import claim_lines, tally
 from simcore.results.wording import number
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ def print_capacity(data: Mapping[str, Any], console: "Console | None" = None) ->
         for warns, sentence in sentences(entry, data):
             style = "yellow" if warns else None
             console.print(sentence, style=style, highlight=False, soft_wrap=True, markup=False)
+    if data["claims"]:
+        console.print(f"\nclaims: {tally(data['claims'])}", highlight=False)
+        for _, line, below in claim_lines(data["claims"]):
+            console.print(f"{line}\n       {below}", highlight=False, soft_wrap=True, markup=False)
 
 
 def capacity_html(data: Mapping[str, Any]) -> str:

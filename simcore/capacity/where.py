@@ -91,7 +91,7 @@ def nearby(field: Field, value: float, stride: float) -> Field:
 def _said(document: Document, key: Key) -> float | None:
     """Return the value the study runs with: as written, or what it comes to."""
     value = written(document.data, key.name)
-    if is_number(value):
+    if is_number(value) and value > 0:
         return float(value)
     resolved, problems = resolve(document)
     if resolved is None:

@@ -41,9 +41,9 @@ def notes(data: Mapping[str, Any]) -> Iterator[str]:
     count = len(data["seeds"])
     if data["replay"]:
         yield "every seed replays the same recorded requests: intervals and checks know nothing of other traffic"
-    if count == 1:
+    if count == 1 and not data["replay"]:
         yield "one seed: no intervals; --seeds 3 gives them"
-    else:
+    if count > 1:
         yield f"± half of the 95% interval over {count} seeds; the ratio is taken seed by seed"
 
 
@@ -87,7 +87,7 @@ def _check(entry: Entry, data: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
     if length is None:
         return
     if length["why"]:
-        yield True, f"{name}: the length of the runs is not checked: {length['why']}"
+        yield False, f"{name}: the length of the runs is not checked: {length['why']}"
         return
     text = f"with {length['longer']['requests']:,} requests instead of {entry['requests']:,}, "
     text += _tried(length["longer"], data)

@@ -24,7 +24,9 @@ app = typer.Typer(
 
 Trace = Annotated[str, typer.Argument(metavar="TRACE", help="A file, a ServeGen folder, or a name of the catalogue.")]
 Format = Annotated[str | None, typer.Option("--format", help="Format of a file; default: found from its first line.")]
-Unit = Annotated[Literal["s", "ms"] | None, typer.Option("--time-unit", help="Unit of times that are plain numbers.")]
+Unit = Annotated[
+    Literal["s", "ms", "us", "ns"] | None, typer.Option("--time-unit", help="Unit of times that are plain numbers.")
+]
 Rate = Annotated[float | None, typer.Option("--rate", help="Scale to this mean rate per second.")]
 Requests = Annotated[int | None, typer.Option("--requests", metavar="N", help="Only the first N requests.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Chooses the draws of generated traffic.")]
@@ -90,10 +92,12 @@ def validate(
 ) -> None:
     """Check every row of a trace; print what is wrong, each with its place."""
     with _trace_errors():
-        workload = _reading(format, time_unit, None, None, 0, bad_rows, keys).open(trace)
+        from traces.problems import skipped_in_words
+
+        workload = _reading(format, time_unit, None, None, 0, bad_rows, keys).open_rows(trace)
         rows = sum(len(piece) for piece in workload.pieces())
-        skipped = getattr(workload, "skipped", 0)
-    print(f"{trace}: valid, {rows:,} requests{f', {skipped:,} bad rows skipped' if skipped else ''}")
+        said = [f"{rows:,} request{'' if rows == 1 else 's'}", *skipped_in_words(getattr(workload, "skipped", 0))]
+    print(f"{trace}: valid, {', '.join(said)}")
 
 
 @app.command()

@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simcore.contract import Workload
 
+_STAND_INS: Mapping[str, object] = {
+    "arrivals": {"kind": "all_at_once"},
+    "prompt_tokens": {"kind": "fixed", "tokens": 1},
+    "output_tokens": {"kind": "fixed", "tokens": 1},
+}
+"""For what a file lacks."""
+_HINT = "what a file lacks is given by --set, as in a study: --set 'arrivals={kind: poisson}' --rate 2"
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -18,9 +26,27 @@ class Reading:
 
     def open(self, trace: str) -> "Workload":
         """Return the workload. Raises TraceError or ParameterError."""
-        from traces import open_trace
+        from traces import ParameterError
 
-        return open_trace(trace, **{**self.options, **_assigned(self.keys)})
+        given = {**self.options, **_assigned(self.keys)}
+        try:
+            return _opened(trace, given)
+        except ParameterError as error:
+            hint = [_HINT] if _lacking(error.problems, given) else []
+            raise ParameterError([*error.problems, *hint]) from None
+
+    def open_rows(self, trace: str) -> "Workload":
+        """Return the workload where only its rows matter: what the file lacks is made up. Raises as `open` does."""
+        from traces import ParameterError
+
+        given = {**self.options, **_assigned(self.keys)}
+        try:
+            return _opened(trace, given)
+        except ParameterError as error:
+            lacking = _lacking(error.problems, given)
+            if not lacking:
+                raise
+            return _opened(trace, {**given, **{key: _STAND_INS[key] for key in lacking}})
 
 
 def catalogued(name: str, keys: Sequence[str], *, rate: float | None, requests: int | None, seed: int) -> "Workload":
@@ -51,6 +77,18 @@ def of_study(
             chosen = chosen.set(f"workload.{key}", value)
     cell = chosen.plan()[0]
     return open_workload(cell.spec, cell.trace_file, cell.seed if seed is None else seed)
+
+
+def _opened(trace: str, given: Mapping[str, Any]) -> "Workload":
+    from traces import open_trace
+
+    return open_trace(trace, **given)
+
+
+def _lacking(problems: Sequence[str], given: Mapping[str, object]) -> Sequence[str]:
+    """Return the keys that a file lacks, as its problems say, and nobody gave."""
+    named = {problem.partition(":")[0] for problem in problems}
+    return [key for key in _STAND_INS if key in named and key not in given]
 
 
 def _assigned(keys: Sequence[str]) -> dict[str, Any]:

@@ -23,6 +23,8 @@ def print_json(statistics: "Statistics") -> None:
 
 def print_statistics(statistics: "Statistics", console: "Console | None" = None) -> None:
     """Print what a workload is like."""
+    from traces.problems import skipped_in_words
+
     console = console if console is not None else _console()
 
     def say(line: str, style: str = "") -> None:
@@ -32,7 +34,7 @@ def print_statistics(statistics: "Statistics", console: "Console | None" = None)
     say(f"{statistics.name}: {statistics.requests:,} requests in {duration(arrivals.span_s)}", "bold")
     say(statistics.source, "dim")
     if statistics.skipped:
-        say(f"{statistics.skipped:,} bad rows skipped", "yellow")
+        say(", ".join(skipped_in_words(statistics.skipped)), "yellow")
     console.print(_arrivals(arrivals))
     say(f"arrivals  |{sparkline(arrivals)}|", "dim")
     console.print(_lengths(statistics))
@@ -58,7 +60,9 @@ def print_written(written: "Written", *, block_tokens: int | None, sessions: boo
     if written.rounded:
         print(f"times are whole milliseconds: {written.rounded:,} were rounded, by at most half of one")
     if written.cut:
+        longer = written.longer_tokens / written.prompt_tokens
         print(f"{written.cut:,} turns begin with less than the turn before them; each is written as one new token")
+        print(f"AIPerf adds turns up and cuts no history: prompts come out {longer:.1%} longer, all together")
     if written.lost:
         print(f"not in the file: {', '.join(written.lost)}")
     if block_tokens is None:
@@ -173,8 +177,8 @@ def _row(spread: "Spread") -> Sequence[str]:
 def _programs(programs: "ProgramStatistics") -> Sequence[str]:
     turns, gaps = programs.turns, programs.gaps
     lines = [
-        f"programs: {turns.n:,}; turns: mean {turns.mean:.3g}, p50 {turns.p50:.0f}, p90 {turns.p90:.0f}, "
-        f"p99 {turns.p99:.0f}, max {turns.max:,}"
+        f"programs: {turns.n:,}; turns: mean {turns.mean:.3g}, p50 {turns.p50:g}, p90 {turns.p90:.3g}, "
+        f"p99 {turns.p99:.3g}, max {turns.max:,}"
     ]
     if gaps.n:
         quantiles = ", ".join(f"p{percent} {_number(gaps.quantile(percent / 100))}" for percent in (50, 90, 99))

@@ -1,7 +1,8 @@
 """Memory: how many KV blocks fit a GPU beside the weights and what a step needs.
 
-As vLLM counts: a share of the memory CUDA reports, less the weights, less the peak of a profiling step, less what lies
-outside the tensor allocator. A server's own log is better than any formula: give `num_gpu_blocks` where it is known.
+As vLLM V1 counts: a share of the memory CUDA reports, less the weights, less the peak of a profiling step, less what
+lies outside the tensor allocator, and from 0.21 on less what it expects CUDA graphs to take. A server's own log is better
+than any formula: give `num_gpu_blocks` where it is known.
 """
 
 from simcore.cost.hardware import Hardware
@@ -26,11 +27,14 @@ def kv_blocks(
     *,
     max_num_batched_tokens: int = 2048,
     max_num_seqs: int = 256,
+    graph_bytes: int = 0,
 ) -> int:
     """Return the whole KV blocks of `block_tokens` tokens that fit one instance of `tp` GPUs; always >= 1.
 
     memory_utilization: share of `hardware.memory_bytes` in use, vLLM's `gpu_memory_utilization`, in (0, 1].
     reserve_bytes: kept free of weights and KV on each GPU; None takes `step_reserve_bytes`.
+    graph_bytes: kept free for CUDA graphs beside that. vLLM takes nothing off for them up to 0.20, and from 0.21 on what
+        it logs as "Estimated CUDA graph memory" (gpustack/runner#251 has such a log).
     Raises ValueError when not one block fits, with what is missing and the smallest tp that would do.
     """
     model.require_tp(tp)
@@ -38,14 +42,15 @@ def kv_blocks(
         raise ValueError(f"block_tokens must be >= 1, got {block_tokens}")
     if not 0 < memory_utilization <= 1:
         raise ValueError(f"memory_utilization must be in (0, 1], got {memory_utilization}")
-    if reserve_bytes is not None and reserve_bytes < 0:
-        raise ValueError(f"reserve_bytes must be >= 0, got {reserve_bytes}")
+    for name, kept in (("reserve_bytes", reserve_bytes or 0), ("graph_bytes", graph_bytes)):
+        if kept < 0:
+            raise ValueError(f"{name} must be >= 0, got {kept}")
 
     def free_bytes(gpus: int) -> int:
         reserve = reserve_bytes
         if reserve is None:
             reserve = step_reserve_bytes(model, gpus, max_num_batched_tokens, max_num_seqs)
-        return int(hardware.memory_bytes * memory_utilization) - model.weight_bytes(gpus) - reserve
+        return int(hardware.memory_bytes * memory_utilization) - model.weight_bytes(gpus) - reserve - graph_bytes
 
     def blocks(gpus: int) -> int:
         return free_bytes(gpus) // (block_tokens * model.kv_bytes_per_token(gpus))

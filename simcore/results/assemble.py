@@ -89,7 +89,8 @@ def _run(cell: CellResult) -> dict[str, Any]:
         "state": found["state"],
         "metrics": found["metrics"],
     }
-    return run | {name: found[name] for name in ("classes", "link_bytes") if found.get(name)}
+    run |= {name: found[name] for name in ("classes", "link_bytes") if found.get(name)}
+    return run | {name: found["meta"][name] for name in ("cost_warning",) if name in found["meta"]}
 
 
 def _merge(path: Path, cells: Sequence[CellResult]) -> None:

@@ -7,7 +7,7 @@ from simcore.results.breaking import RATE
 from simcore.results.claims_wording import claim_lines, tally
 from simcore.results.stats import Run, direction, grouped, over_seeds, paired
 from simcore.results.vllm import vllm_block
-from simcore.results.wording import change, health, legend, losses, plain, verdicts, with_half_width
+from simcore.results.wording import change, health, legend, losses, plain, verdicts, warnings, with_half_width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +65,7 @@ def print_summary(summary: "Mapping[str, Any]", console: "Console | None" = None
         console.print(_table(runs, _SERVICE, beside=("class",), parts=_by_class))
     for line in legend(runs) if len(runs) > 1 else ():
         console.print(line, style="dim", highlight=False)
-    for line in losses(runs):
+    for line in (*losses(runs), *warnings(runs)):
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
     if len(runs) > 1:
         console.print()

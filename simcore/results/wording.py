@@ -1,5 +1,6 @@
 """Wording: numbers and sentences as the terminal shows them."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -107,6 +108,15 @@ def losses(runs: Sequence[Run]) -> Iterator[str]:
         if said or not arrived:
             where = "".join(f" at {key.rsplit('.', 1)[-1]} {plain(value)}" for key, value in ours[0]["point"].items())
             yield f"{ours[0]['system']}{where}: of {arrived} requests {', '.join(said) or 'none counts'}"
+
+
+def warnings(runs: Sequence[Run]) -> Iterator[str]:
+    """Yield what cost models have to say of where they were asked, each once, with the number of runs."""
+    said = Counter(run["cost_warning"].partition(" (")[0] for run in runs if "cost_warning" in run)
+    if said:
+        first = next(run["cost_warning"] for run in runs if "cost_warning" in run)
+        more = f"; so in {sum(said.values())} of {len(runs)} runs" if len(runs) > 1 else ""
+        yield f"{first}{more}"
 
 
 def verdicts(summary: Mapping[str, Any]) -> Iterator[str]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from simcore.contract import Router, Scheduler, Workload
+from simcore.contract import CostModel, Router, Scheduler, Workload
 from simcore.study.backends import default_dtype
 from simcore.study.faults import schedule
 from simcore.study.plan import Cell
@@ -43,13 +43,27 @@ def run_cell(cell: Cell, directory: Path) -> None:
             "rate": workload.rate if isfinite(workload.rate) else None,
             "kv_blocks": cell.kv_blocks,
             **ran.meta,
+            **_outside(settings.cost),
         },
     )
 
 
+def _outside(cost: CostModel) -> dict[str, str]:
+    """Return what a cost model has to say about where it was asked, if it has."""
+    warning = cost.warning() if isinstance(cost, Warns) else None
+    return {} if warning is None else {"cost_warning": warning}
+
+
+@runtime_checkable
+class Warns(Protocol):
+    """A cost model that knows where its measurements end."""
+
+    def warning(self) -> str | None:
+        """Return what to tell the user at the end of a run, if anything."""
+
+
 def settings_of(cell: Cell, lasts_s: float) -> "Settings":
     """Return the settings of a run; `lasts_s`: how long its requests keep arriving."""
-    from simcore.cost import Roofline
     from simcore.simulator import Settings
 
     spec, options = cell.spec, cell.options
@@ -57,7 +71,7 @@ def settings_of(cell: Cell, lasts_s: float) -> "Settings":
         instances=spec.cluster.instances,
         kv_blocks=cell.kv_blocks,
         block_tokens=spec.cluster.block_tokens,
-        cost=cell.profile or Roofline(cell.model, cell.hardware, spec.cluster.tp),
+        cost=cost_of(cell),
         make_router=lambda: _router(cell),
         make_scheduler=lambda: _scheduler(cell),
         oracle=frozenset(spec.oracle),
@@ -74,6 +88,16 @@ def settings_of(cell: Cell, lasts_s: float) -> "Settings":
         boot_s=spec.cluster.boot_s,
         faults=schedule(spec, cell.seed, lasts_s),
     )
+
+
+def cost_of(cell: Cell) -> CostModel:
+    """Return how long iterations take: by the profile of the study, or by the roofline."""
+    from simcore.cost import Roofline
+
+    tp = cell.spec.cluster.tp
+    if cell.profile is None:
+        return Roofline(cell.model, cell.hardware, tp)
+    return cell.profile.cost(cell.model, cell.hardware, tp)
 
 
 def real_settings(cell: Cell) -> "RealSettings":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from simcore.study.document import Document
 
-SUFFIXES = (".json", ".yaml", ".yml", ".csv", ".jsonl", ".gz", ".zst")
+SUFFIXES = (".json", ".yaml", ".yml", ".csv", ".jsonl", ".gz", ".zst", ".tar", ".npz")
 
 
 def folders(document: Document) -> tuple[Path, Path]:

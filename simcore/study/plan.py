@@ -16,7 +16,8 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from simcore import __version__
-from simcore.cost import Fitted, Hardware, ModelSpec
+from simcore.cost import Hardware, ModelSpec
+from simcore.cost.profiles import Profile
 from simcore.study.backends import SIMULATOR, Backend, check, instead
 from simcore.study.document import Document
 from simcore.study.errors import Problem, StudyError, shown
@@ -71,7 +72,7 @@ class Cell:
     spec: StudySpec
     model: ModelSpec
     hardware: Hardware
-    profile: Fitted | None
+    profile: Profile | None
     kv_blocks: int
     block_bytes: int
     mechanisms: "Mechanisms"
@@ -178,7 +179,7 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         "real": spec.real.model_dump(exclude={"instead"}) if options.backend.name == "real" else None,
         "model": asdict(resolved.model),
         "hardware": asdict(resolved.hardware),
-        "profile": None if resolved.profile is None else resolved.profile.describe(),
+        "profile": None if resolved.profile is None else resolved.profile.sha256,
         "cluster": {**spec.cluster.model_dump(), "kv_blocks": system.kv_blocks},
         "workload": _workload(resolved),
         "router": _policy(router),

@@ -84,7 +84,7 @@ def provenance(resolved: Resolved, command: Sequence[str]) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "hardware_error": resolved.hardware.error,
-        "profile": None if resolved.profile is None else resolved.profile.described,
+        "profile": None if resolved.profile is None else dict(resolved.profile.described),
         **({"trace": trace} if (trace := trace_provenance(resolved.trace_file)) else {}),
     }
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from simcore.contract import OracleView, Policy, Scheduler
 from simcore.cost import (
-    Fitted,
     Hardware,
     ModelSpec,
     Roofline,
@@ -16,8 +15,8 @@ from simcore.cost import (
     load_hardware,
     load_model,
     model_names,
-    read_profile,
 )
+from simcore.cost.profiles import Profile, open_profile
 from simcore.study.arguments import check_arguments
 from simcore.study.claims import check_claims
 from simcore.study.cluster import block_bytes, copies, host_blocks, topology
@@ -79,7 +78,7 @@ class Resolved:
     spec: StudySpec
     model: ModelSpec
     hardware: Hardware
-    profile: Fitted | None
+    profile: Profile | None
     block_bytes: int
     systems: Mapping[str, System]
     trace_file: FilePath | None
@@ -107,7 +106,7 @@ class _Resolver(Lookup):
         spec, sound = self.spec, self.sound
         model = self.model() if "model" in sound else None
         hardware = self.hardware() if "hardware" in sound else None
-        profile = self.profile() if "cost" in sound else None
+        profile = self.profile(model, hardware) if "cost" in sound else None
         if "oracle" in sound:
             self.oracle()
         trace_file, traffic = TrafficFinder(self, spec).find() if "workload" in sound else (None, None)
@@ -148,11 +147,14 @@ class _Resolver(Lookup):
         name = self.name_or_file("hardware", self.spec.hardware, ("hardware",), hardware_names())
         return self.attempt(("hardware",), lambda: load_hardware(name)) if name else None
 
-    def profile(self) -> Fitted | None:
+    def profile(self, model: ModelSpec | None, hardware: Hardware | None) -> Profile | None:
         file = self.name_or_file("cost", self.spec.cost, ("cost",), (ROOFLINE,))
         if file is None or file == ROOFLINE:
             return None
-        return self.attempt(("cost",), lambda: read_profile(FilePath(file)))
+        profile = self.attempt(("cost",), lambda: open_profile(FilePath(file)))
+        if profile is not None and model is not None and hardware is not None and "cluster" in self.sound:
+            self.attempt(("cost",), lambda: profile.cost(model, hardware, self.spec.cluster.tp))
+        return profile
 
     def kv_blocks(self, model: ModelSpec, hardware: Hardware, scheduler: Scheduler) -> int | None:
         """Return the KV blocks of an instance: as the study says, or what fits beside the weights."""

@@ -1,5 +1,7 @@
 """KV capacity: by hand on a small machine, and beside what real servers logged."""
 
+from dataclasses import replace
+
 import pytest
 
 from simcore.cost import kv_blocks, load_hardware, load_model, step_reserve_bytes
@@ -47,6 +49,18 @@ def test_blocks_are_near_what_servers_logged(name, dtype, gpu, batched_tokens, l
     assert blocks == pytest.approx(logged, rel=within)
 
 
+def test_blocks_are_near_what_a_server_on_a_small_gpu_logged():
+    """vLLM 0.19 on an RTX 4090: 2,588 blocks of 25,250,627,584 bytes (LLMServingSim@da26736b, meta.json)."""
+    gpu = replace(load_hardware("l40s"), memory_bytes=25_250_627_584)
+    assert kv_blocks(load_model("llama-3.1-8b"), gpu) == pytest.approx(2588, rel=0.025)
+
+
+def test_what_cuda_graphs_take_is_kept_free_beside_the_reserve():
+    sizes = {"memory_utilization": 0.5, "reserve_bytes": 499_851_400 - 1280 * 7}
+    assert kv_blocks(model(), hardware(), **sizes) == 7  # type: ignore[arg-type]
+    assert kv_blocks(model(), hardware(), **sizes, graph_bytes=1280 * 3) == 4  # type: ignore[arg-type]
+
+
 def test_weights_that_do_not_fit_say_by_how_much_and_what_would():
     with pytest.raises(ValueError, match=r"take 141\.1 GB of 76\.5 GB usable, .* GB too much.*; tp 2 would fit"):
         kv_blocks(load_model("llama-3.1-70b"), load_hardware("h100"))
@@ -67,6 +81,7 @@ def test_the_tp_that_is_said_to_fit_does():
         ({"memory_utilization": 1.1}, r"memory_utilization must be in \(0, 1\], got 1.1"),
         ({"memory_utilization": 0.0}, r"memory_utilization must be in \(0, 1\], got 0.0"),
         ({"reserve_bytes": -1}, "reserve_bytes must be >= 0, got -1"),
+        ({"graph_bytes": -1}, "graph_bytes must be >= 0, got -1"),
         ({"tp": 3}, "tp must divide the 4 attention heads of tiny, got 3"),
     ],
 )

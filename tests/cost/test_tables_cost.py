@@ -87,6 +87,13 @@ def test_what_no_table_has_is_the_rooflines_and_said_to_be():
     assert said["prefill_attention"] == "roofline: no table of 2 KV heads of 10, bf16"
 
 
+def test_products_with_one_scale_a_block_do_not_stand_for_those_with_one_a_tensor():
+    blocks = table("gemm", {"dtype": "fp8_block"}, gemm().axes, gemm().seconds)
+    said = cost(blocks, of=model(weights_dtype="fp8")).describe()["terms"]
+    assert isinstance(said, dict)
+    assert said["matmuls"] == "roofline: no table of fp8 products"
+
+
 def test_reductions_over_gpus_are_looked_up_by_bytes():
     reduce = table(
         "allreduce", {"gpus": 2, "backend": "graph"}, {"bytes": (100, 1000, 10**6)}, lambda b: 5 * US + b * 1e-9

@@ -12,21 +12,28 @@ from simcore.cost.tables.held_out import held_out
 
 Errors = dict[str, dict[str, float]]
 
-_PREFILL, _DECODE, _MIXED = "prefill attention", "decode attention", "mixed attention"
+DENSE, HEADS = "dense layers", "head"
+PREFILL, DECODE, MIXED = "prefill attention", "decode attention", "mixed attention"
 
 
 def held_out_errors(tables: LayerTables) -> Errors:
     """Return by kind of batch: points, and median, p90, worst and bias of the relative error.
 
-    Every fifth point of a curve, and every fifth value inside each axis of attention, is taken out, one axis at a time.
     `… left even`: of the uneven batches measured, taken as even ones at their mean; not of interpolation.
     """
-    found = {"dense layers": _of_curves(tables.dense, stairs=tables.stairs)}
-    found["head"] = _of_curves(tables.head, stairs=False)
-    found |= {kind: np.concatenate(parts) for kind, parts in _of_attention(tables.attention).items()}
+    found = left_out(tables)
     if tables.uneven is not None:
         found |= _of_uneven(tables.uneven)
     return {kind: error_of(relative) for kind, relative in found.items() if len(relative)}
+
+
+def left_out(tables: LayerTables) -> dict[str, Values]:
+    """Return by kind of batch the relative errors at points that were taken out, [n] each.
+
+    Every fifth point of a curve, and every fifth value inside each axis of attention, is taken out, one axis at a time.
+    """
+    found = {DENSE: _of_curves(tables.dense, stairs=tables.stairs), HEADS: _of_curves(tables.head, stairs=False)}
+    return found | {kind: np.concatenate(parts) for kind, parts in _of_attention(tables.attention).items()}
 
 
 def error_of(relative: Values) -> dict[str, float]:
@@ -63,7 +70,7 @@ def _of_curves(curves: Mapping[str, Curve], *, stairs: bool) -> Values:
 def _of_attention(table: Attention) -> dict[str, list[Values]]:
     """Return the relative errors by kind of batch, one part for each axis that values were taken out of."""
     rows = _rows(table)
-    found: dict[str, list[Values]] = {_DECODE: [np.empty(0)], _PREFILL: [np.empty(0)], _MIXED: [np.empty(0)]}
+    found: dict[str, list[Values]] = {DECODE: [np.empty(0)], PREFILL: [np.empty(0)], MIXED: [np.empty(0)]}
     for axis in range(4):
         values = sorted({row[axis] for row in rows if row[axis] > 0})
         out = {values[i] for i in held_out(len(values))}
@@ -72,7 +79,7 @@ def _of_attention(table: Attention) -> dict[str, list[Values]]:
         chosen = [row for row in rows if row[axis] in out]
         decode, mixed = tables_of(_attention([row for row in rows if row[axis] not in out]))
         for kind, part in _kinds(chosen):
-            found[kind].append(_errors(decode if kind == _DECODE else mixed, part, skip=2 if kind == _DECODE else 0))
+            found[kind].append(_errors(decode if kind == DECODE else mixed, part, skip=2 if kind == DECODE else 0))
     return found
 
 
@@ -83,9 +90,9 @@ def _errors(table: Nested, rows: Sequence[Row], skip: int) -> Values:
 
 
 def _kinds(rows: Sequence[Row]) -> Iterable[tuple[str, list[Row]]]:
-    yield _DECODE, [row for row in rows if not row[0]]
-    yield _PREFILL, [row for row in rows if row[0] and not row[2]]
-    yield _MIXED, [row for row in rows if row[0] and row[2]]
+    yield DECODE, [row for row in rows if not row[0]]
+    yield PREFILL, [row for row in rows if row[0] and not row[2]]
+    yield MIXED, [row for row in rows if row[0] and row[2]]
 
 
 def _of_uneven(uneven: Uneven) -> dict[str, Values]:

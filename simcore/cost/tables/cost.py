@@ -27,7 +27,6 @@ class TableCost(Composite):
     """The cost of `model` on `tp` GPUs of the kind that was measured.
 
     graph_sizes: token counts CUDA graphs were captured for; steps are padded up to them. Empty: no padding.
-    terms: where each term comes from.
 
     Raises ValueError for another GPU or model than was measured, and a tp the model or whole-step tables do not allow.
     """
@@ -205,10 +204,8 @@ class _Choice:
         return table
 
     def _gemm(self, dtype: str) -> Table | None:
-        """Return the table of products: FP8 with one scale a tensor, as the roofline's, else with one a block."""
-        choices = ("fp8", "fp8_block") if dtype == "fp8" else ("bf16",)
-        found = (self._tables.find("gemm", dtype=choice) for choice in choices)
-        return next((table for table in found if table is not None), None)
+        """Return the table of products. FP8 with one scale a block is never taken: it was measured launch by launch."""
+        return self._tables.find("gemm", dtype="fp8" if dtype == "fp8" else "bf16")
 
     def _products(self) -> list[tuple[int, Product]]:
         """Return the dense products of all layers and how many layers have them; experts are left out."""

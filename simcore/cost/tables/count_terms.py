@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-from simcore.contract import PS_PER_S, to_ps
+from simcore.contract import to_ps
 from simcore.cost.composite import CountTerm
 
 
@@ -35,8 +35,3 @@ class Padded:
     def ps(self, count: int, sm_pct: int) -> int:
         size = bisect_left(self._sizes, count)
         return self._term.ps(self._sizes[size] if count and size < len(self._sizes) else count, sm_pct)
-
-
-def seconds_of(term: CountTerm, count: int) -> float:
-    """Return the seconds of a term on all SMs."""
-    return term.ps(count, 100) / PS_PER_S
