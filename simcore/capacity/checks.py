@@ -15,8 +15,8 @@ Tells = Literal["no", "perhaps", "surely"]
 """No: the value moves by less than the tolerance. Perhaps: it moves, or is met no longer, but seeds differ as much."""
 
 TWICE = Fraction(2)
-FARTHEST = 0.1
-"""Just before and just beyond are at most this share away, however wide the interval."""
+WIDEST = 1.5
+"""An answer is tried at most this ratio away from its value, however wide its interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class Checked:
     """The check of one answer.
 
     Args:
-        before, beyond: at the easy and at the hard end of the interval; None where that is a limit of the search, and
-            before a whole number, which is itself to be met.
+        before, beyond: at the easy and at the hard end of the interval; None where a limit of the search leaves no
+            room, and before a whole number, which is itself to be met.
         length: None: not asked for.
         failure: why there is no check.
     """
@@ -106,16 +106,24 @@ def check(bench: Bench, answers: Sequence[Answer], *, length: bool) -> dict[int,
 def ends(answer: Answer, field: Field) -> tuple[float, float]:
     """Return the values just before and just beyond an answer: of whole numbers itself and the next.
 
-    Otherwise the ends of its interval, held within two tolerances at least and `FARTHEST` at most; without one, two
-    tolerances.
+    Otherwise the easy and the hard end of its interval, two tolerances away at least and `WIDEST` at most.
     """
     assert answer.value is not None, "an answer without a value has no ends"
     assert answer.spread is not None, "a value is the mean of roots"
     if field.whole:
         return answer.value, field.within(answer.value + field.harder)
-    half = (answer.spread.half_width or 0.0) / answer.value
-    ratio = 1 + min(max(half, 2 * field.tolerance), FARTHEST)
-    return field.beside(answer.value, 1 / ratio), field.beside(answer.value, ratio)
+    low = answer.value / _away(answer.value, answer.spread.low, field)
+    high = answer.value * _away(answer.value, answer.spread.high, field)
+    before, beyond = (low, high) if field.harder > 0 else (high, low)
+    return field.within(before), field.within(beyond)
+
+
+def _away(value: float, end: float | None, field: Field) -> float:
+    """Return how far from a value, as a ratio above 1, to try it; `end`: of its interval."""
+    nearest = 1 + 2 * field.tolerance
+    if end is None:
+        return nearest
+    return min(max(end / value, value / end, nearest), WIDEST) if end > 0 else WIDEST
 
 
 def _trials(answer: Answer, bench: Bench, *, length: bool) -> list[Trial]:

@@ -28,7 +28,7 @@ def draw(folder: Path) -> Path:
 
 
 def _draw(axes: "Axes", data: Mapping[str, Any], criterion: Mapping[str, Any]) -> None:
-    """Draw runs as dots (hollow: the other seeds), the bound, and each answer with its interval."""
+    """Draw runs as dots (hollow: the other seeds), the bound, and each answer, below with its interval."""
     metric, factor = criterion["metric"], 100.0 if criterion["metric"] in SHARES else 1.0
     looks = colours([label(entry) for entry in data["results"]])
     bound = criterion["bound"] * factor
@@ -48,7 +48,10 @@ def _draw(axes: "Axes", data: Mapping[str, Any], criterion: Mapping[str, Any]) -
     _scale_x(axes, [value for value, _ in dots["search"] + dots["check"]])
     _scale_y(axes, [found for points in dots.values() for _, found in points] + [bound], share=factor > 1)
     for row, entry in enumerate(reversed(data["results"])):
-        _mark(axes, entry, bound, looks[label(entry)][0], 0.05 + 0.055 * row)
+        colour = looks[label(entry)][0]
+        if len(data["criteria"]) == 1 and entry["value"] is not None:
+            axes.plot([entry["value"]], [bound], "D", markersize=8, color=colour, markeredgecolor="white", zorder=5)
+        _name(axes, entry, colour, 0.05 + 0.055 * row)
 
 
 def _points(data: Mapping[str, Any], entry: Mapping[str, Any], purpose: str, metric: str) -> list[tuple[float, float]]:
@@ -85,16 +88,16 @@ def _scale_y(axes: "Axes", seen: Sequence[float], *, share: bool) -> None:
         axes.set_ylim(0, high * 1.1 or 1.0)
 
 
-def _mark(axes: "Axes", entry: Mapping[str, Any], bound: float, colour: str, height: float) -> None:
-    """Mark an answer on the bound, and write it at a height of the axes, with its interval beside it."""
+def _name(axes: "Axes", entry: Mapping[str, Any], colour: str, height: float) -> None:
+    """Write an answer at a height of the axes, with its interval beside it."""
     text = f"{label(entry)}: {entry['outcome']}"
     if entry["value"] is not None:
-        axes.plot([entry["value"]], [bound], marker="D", markersize=8, color=colour, markeredgecolor="white", zorder=5)
         row = axes.get_xaxis_transform()
-        axes.plot([entry["value"]], [height], marker="D", markersize=6, color=colour, transform=row, zorder=5)
+        axes.plot([entry["value"]], [height], "D", markersize=6, color=colour, transform=row, zorder=5)
         text = f"{label(entry)}: {exactly(entry['value'])}"
         if entry["ci_low"] is not None:
             axes.plot([entry["ci_low"], entry["ci_high"]], [height] * 2, color=colour, linewidth=2.5, transform=row)
             text += f" ± {number(entry['ci_high'] - entry['mean'])}"
-    at: Any = {"transform": axes.transAxes, "color": colour, "fontweight": "bold", "va": "center"}
-    axes.text(0.02, height, text, **at)
+    behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
+    at: Any = {"transform": axes.transAxes, "color": colour, "fontweight": "bold", "va": "center", "bbox": behind}
+    axes.text(0.02, height, text, **at, zorder=6)

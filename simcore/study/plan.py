@@ -30,8 +30,11 @@ if TYPE_CHECKING:
     from simcore.simulator.topology import Topology
 
 POINTS_MAX = 10_000
-SHOWN_ONLY = ("simcore/commands/", "simcore/data/report/", "simcore/report/", "simcore/results/plots/")
-"""Sources that only show results: a change there leaves finished cells as they are."""
+SHOWN_ONLY = tuple(
+    f"simcore/{part}/"
+    for part in ("capacity", "commands", "data/report", "fidelity", "report", "results/plots", "validation")
+)
+"""Sources that ask for runs or show them: a change there leaves finished cells as they are."""
 FIXED = ("study", "question", "systems", "sweep", "seeds", "claims", "real")
 """First steps a sweep may not take alone: what they name is the comparison itself."""
 

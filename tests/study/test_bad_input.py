@@ -123,8 +123,8 @@ def test_a_mistake_is_named_where_it_is_written(old, new, line):
         ("seeds: [1, x]", "16:12: seeds[1]: must be a whole number, got 'x'"),
         ("oracle: [output_token]", "16:10: oracle[0]: unknown oracle 'output_token'; have output_tokens"
          " (did you mean 'output_tokens'?)"),
-        ("quesion: x", "16:1: quesion: unknown key; have study, question, model, hardware, cluster, workload, slo, "
-         "systems, mechanism, faults, sweep, seeds, oracle, warm_up, sample_s, claims, real"
+        ("quesion: x", "16:1: quesion: unknown key; have study, question, model, hardware, cost, cluster, workload, "
+         "slo, systems, mechanism, faults, sweep, seeds, oracle, warm_up, sample_s, claims, real"
          " (did you mean 'question'?)"),
         ("study: again", "16:1: study: key is written twice"),
         ("sweep: {workload.rat: [1, 2]}", "16:9: workload.rat: unknown key; have trace, format, time_unit, columns, "
