@@ -106,7 +106,7 @@ def run(
 
 @app.command()
 def validate(study: StudyFile, assignments: Assignments = None) -> None:
-    """Check a study and the rows of its trace; print everything that is wrong, run nothing."""
+    """Check a study and its trace: every mistake at once."""
     with user_errors():
         from simcore.study.api import Study
 

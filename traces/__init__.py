@@ -3,7 +3,7 @@
     workload = open_trace("azure_conv_2023", rate=4.0, requests=1000, seed=1)
     for piece in workload.pieces(): ...
 
-`docs/traffic.md` has the formats, the generators and how well the catalogue fits.
+`docs/formats.md` has the formats of files, `docs/traffic.md` the generators, `docs/traffic_fit.md` how well they fit.
 """
 
 from traces.catalogue import catalogue_names, describe

@@ -43,8 +43,11 @@ class SampleLengths:
     max: int
 
     @classmethod
-    def read(cls, parameters: Parameters) -> "SampleLengths":
-        """Take `mu` or `median`, `prompt_effect`, `within`, and perhaps `min` and `max`."""
+    def read(cls, where: str, given: object, problems: list[str]) -> "SampleLengths | None":
+        """Read `mu` or `median`, `prompt_effect`, `within`, perhaps `min` and `max`; None if `given` is no mapping."""
+        parameters = Parameters(where, given, problems, shape="a mapping with median, prompt_effect and within")
+        if not isinstance(given, Mapping):
+            return None
         by_median, by_mu = parameters.has("median"), parameters.has("mu")
         if by_median == by_mu:
             parameters.add("median", f"give either median or mu, got {'both' if by_mu else 'neither'}")
@@ -141,16 +144,14 @@ def groups(
     parameters = Parameters("groups", given, problems)
     size = parameters.integer("size", least=1, most=MAX_SIZE)
     prompt = read_kind("groups.prompt_tokens", parameters.raw("prompt_tokens"), length_kinds.KINDS, problems)
-    shape = "a mapping with median, prompt_effect and within"
-    output = SampleLengths.read(
-        Parameters("groups.output_tokens", parameters.raw("output_tokens"), problems, shape=shape)
-    )
+    output = SampleLengths.read("groups.output_tokens", parameters.raw("output_tokens"), problems)
     parameters.finish()
     if not problems and requests % size:
         problems.append(f"requests: must be whole groups, a multiple of groups.size ({size}), got {requests:,}")
     raise_if_any(problems)
     assert timing is not None
     assert prompt is not None
+    assert output is not None
     return Groups(
         name,
         source or f"generated: arrivals {in_words(arrivals)}; groups {in_words(given)}",

@@ -32,6 +32,10 @@ class Written:
     """Times that were no whole milliseconds."""
     cut: int = 0
     """Turns of sessions whose prompt holds no more than the turn before and its answer; written as one new token."""
+    prompt_tokens: int = 0
+    """Of the workload."""
+    longer_tokens: int = 0
+    """By how much prompts of sessions come out longer, all together: who adds turns up cuts no history."""
     lost: tuple[str, ...] = ()
     """What of the workload the format has no words for."""
 
@@ -52,8 +56,7 @@ def write_mooncake(
         the workload has turns that wait for others.
     """
     ids = BlockIds(block_tokens)
-    waits = ("that turns wait for each other",) if tpot_ms is not None and not sessions else ()
-    written = Written(path, lost=(*lost(workload), *waits))
+    written = Written(path, lost=lost(workload, waits=sessions))
     requests = requests_of(workload, ids)
     with saving(path, overwrite=overwrite) as file:
         if sessions:
@@ -67,8 +70,11 @@ def write_mooncake(
     return written
 
 
-def lost(workload: Workload, *, prefixes: bool = True) -> tuple[str, ...]:
-    """Return what of a workload goes unsaid in a file of arrivals and lengths; `prefixes`: it says what is shared."""
+def lost(workload: Workload, *, prefixes: bool = True, waits: bool = False) -> tuple[str, ...]:
+    """Return what of a workload goes unsaid in a file of arrivals and lengths.
+
+    prefixes: it says what prompts share. waits: it says which turns wait for which.
+    """
     piece = next(workload.pieces())
     there = {
         "request classes": len(workload.classes) > 1,
@@ -76,6 +82,7 @@ def lost(workload: Workload, *, prefixes: bool = True) -> tuple[str, ...]:
         "names of tools": bool(workload.tools),
         "which requests are of one group": piece.group is not None,
         "shared prefixes": not prefixes and any(each is not None for each in (piece.head, piece.stream, piece.program)),
+        "that turns wait for each other": not waits and piece.program is not None,
     }
     return tuple(name for name, is_there in there.items() if is_there)
 
@@ -100,8 +107,9 @@ def _ms(ps: int, written: Written) -> int:
 def _sessions(requests: Iterator[Request], ids: BlockIds, written: Written) -> Iterator[str]:
     """Yield lines of sessions; a request of no program is one of a single turn."""
     alone = 0
-    history = 0
+    history = held = 0
     for request in requests:
+        written.prompt_tokens += request.prompt_tokens
         if request.program < 0:
             alone += 1
             yield _line(request, _timestamp(request.at_ps, written), f'"session_id": "r{alone - 1}", ')
@@ -109,9 +117,13 @@ def _sessions(requests: Iterator[Request], ids: BlockIds, written: Written) -> I
         session = f'"session_id": "p{request.program}", '
         if request.turn == 0:
             yield _line(request, _timestamp(request.at_ps, written), session)
+            held = request.prompt_tokens
         else:
             new = request.prompt_tokens - history
             written.cut += new < 1
             added = request._replace(prompt_tokens=max(new, 1), hash_ids=ids.new(max(new, 1)))
             yield _line(added, f'"delay": {_ms(request.gap_ps, written)}', session)
+            held += max(new, 1)
+        written.longer_tokens += held - request.prompt_tokens
         history = request.prompt_tokens + request.output_tokens
+        held += request.output_tokens

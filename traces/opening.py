@@ -93,6 +93,8 @@ def open_trace(
         return catalogued(name, **_only(given, "rate", "requests", "seed", "replication"))
     if _is_clients(path):
         return _clients(path, given)
+    if path.is_dir():
+        raise TraceError([f"{path}:1:1: {_no_clients(path)}"])
     if how.format is None and (_of_conversations(format) or _looks_like_conversations(path)):
         return _conversations(path, given)
     _refuse(given, _WINDOW, f"is for ServeGen recordings, but {path.name} is a file of requests", problems)
@@ -197,6 +199,14 @@ def _is_clients(path: Path) -> bool:
     from traces.clients import is_clients
 
     return is_clients(path)
+
+
+def _no_clients(folder: Path) -> str:
+    from traces.clients import folders_within
+
+    found = folders_within(folder)
+    hint = f" (did you mean {found[0]}?)" if found else ""
+    return f"a folder must hold ServeGen's chunk-<i>-trace.csv and chunk-<i>-dataset.json, this one has none{hint}"
 
 
 def _unknown(name: str, path: Path) -> str:

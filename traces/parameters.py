@@ -102,7 +102,7 @@ class Parameters:
         for key in self._given:
             if key not in self._taken:
                 near = get_close_matches(str(key), self._taken, n=1)
-                hint = f" (did you mean {near[0]!r}?)" if near else f"; known: {', '.join(sorted(self._taken))}"
+                hint = f" (did you mean {near[0]!r}?)" if near else f"; have {', '.join(sorted(self._taken))}"
                 self.add(str(key), f"unknown key{hint}")
 
     def _take(self, key: str) -> object:

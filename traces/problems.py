@@ -66,7 +66,7 @@ class Problems:
 def skipped_in_words(skipped: int) -> Sequence[str]:
     """Return what to add to a source of which rows were left out.
 
-    >>> skipped_in_words(0), skipped_in_words(1200)
-    ([], ['1,200 bad rows left out'])
+    >>> skipped_in_words(0), skipped_in_words(1), skipped_in_words(1200)
+    ([], ['1 bad row left out'], ['1,200 bad rows left out'])
     """
-    return [f"{skipped:,} bad rows left out"] if skipped else []
+    return [f"{skipped:,} bad row{'' if skipped == 1 else 's'} left out"] if skipped else []

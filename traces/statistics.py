@@ -19,6 +19,8 @@ from traces.uses import Uses
 
 FOUND_BLOCK_TOKENS = 16
 """Of the prefix cache that is asked what it would find; vLLM's."""
+_TELLING_WINDOWS = 10
+"""From so many on their variance says something."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,9 @@ class Spread:
 class ArrivalStatistics:
     """What comes by itself: `of` says what, where programs and groups come as one. Rates per second, in whole windows.
 
-    rate: (n - 1) / span, as everywhere; None if all come at once. gap_cv: of the times between them, 1 is Poisson.
-    dispersion_10s: variance over mean of the arrivals in 10 s windows, 1 is Poisson.
+    rate: (n - 1) / span, as everywhere; None if all come at once. peak_60s: None if they take less than that.
+    gap_cv: of the times between them, 1 is Poisson. dispersion_10s: variance over mean of the arrivals in 10 s windows,
+    1 is Poisson; None of fewer than ten windows.
     """
 
     of: str
@@ -58,9 +61,9 @@ class ArrivalStatistics:
     span_s: float
     rate: float | None
     peak_1s: float
-    peak_60s: float
+    peak_60s: float | None
     gap_cv: float | None
-    dispersion_10s: float
+    dispersion_10s: float | None
     timeline: Timeline
     gaps: LogTally
 
@@ -217,9 +220,9 @@ class _Read:
             span_s=span_s,
             rate=(self._arrivals - 1) / span_s if span_s else None,
             peak_1s=float(self._timeline.busiest),
-            peak_60s=float(self._timeline.windows(60).max()) / 60,
+            peak_60s=float(self._timeline.windows(60).max()) / 60 if span_s >= 60 else None,
             gap_cv=self._between.cv,
-            dispersion_10s=float(by_10_s.var() / by_10_s.mean()),
+            dispersion_10s=float(by_10_s.var() / by_10_s.mean()) if len(by_10_s) >= _TELLING_WINDOWS else None,
             timeline=self._timeline,
             gaps=self._between,
         )

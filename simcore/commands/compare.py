@@ -8,14 +8,12 @@ import typer
 
 from simcore.commands.errors import complain
 
-ResultPath = Annotated[
-    Path, typer.Argument(help="A result folder, or a file of vllm bench serve, AIPerf or guidellm.", show_default=False)
-]
+_WHAT = "A result folder, or a file of vllm bench serve, AIPerf or guidellm."
 
 
 def compare(
-    a: ResultPath,
-    b: ResultPath,
+    a: Annotated[Path, typer.Argument(metavar="A", help=_WHAT)],
+    b: Annotated[Path, typer.Argument(metavar="B", help=_WHAT)],
     system: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Which system; given twice: A's, then B's.")
     ] = None,
@@ -28,7 +26,10 @@ def compare(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Lay two results side by side: metrics, differences of B from A, and the mean error of the latencies."""
+    """Lay two results side by side, metric by metric.
+
+    Differences are those of B from A, with intervals, and the mean error of the latencies.
+    """
     from simcore.results.compare import compare as compare_sources
     from simcore.results.compare import selection, share_of
     from simcore.results.compare_source import ResultError, choose, open_source

@@ -9,15 +9,17 @@ def print_errors(error: Mapping[str, Mapping[str, Mapping[str, float]]]) -> None
     from rich.console import Console
     from rich.table import Table
 
-    title = "relative error at points left out (every fifth of each axis); bare: of the roofline at the same"
+    bare = any("roofline_median" in row for regimes in error.values() for row in regimes.values())
+    title = "relative error at points left out (every fifth of each axis)"
+    title += "; bare: of the roofline at the same" if bare else ""
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     table.add_column("operator and regime", no_wrap=True)
-    for name in ("points", "median", "p90", "worst", "bias", "bare", "p90"):
+    for name in ("points", "median", "p90", "worst", "bias", *(("bare", "p90") if bare else ())):
         table.add_column(name, justify="right")
     for kind, regimes in error.items():
         for regime, row in regimes.items():
             shares = [f"{row[key]:.1%}" for key in ("median", "p90", "worst")]
-            roofline = [f"{row[key]:.1%}" for key in ("roofline_median", "roofline_p90")]
+            roofline = [f"{row[key]:.1%}" for key in ("roofline_median", "roofline_p90") if key in row]
             name = kind if regime == "all" else f"  {regime}"
             table.add_row(name, f"{row['points']:,}", *shares, f"{row['bias']:+.1%}", *roofline)
     Console().print(table)

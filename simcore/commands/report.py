@@ -13,7 +13,7 @@ def report(
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     plots: Annotated[bool, typer.Option("--plots", help="Draw plots/*.png again, too.")] = False,
 ) -> None:
-    """Write report.html of a result folder again, from its data alone: one page that needs no network."""
+    """Write report.html of a result folder again, from its data alone."""
     from simcore.report import NotAResult, write_html
     from simcore.results import draw_plots
 

@@ -64,7 +64,7 @@ def info(
     force: Force = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
-    """Say what a trace is like: arrivals, lengths, shared prefixes, programs."""
+    """Say what a trace is like, in numbers and a picture."""
     with _trace_errors():
         from simcore.commands.trace_table import print_json, print_statistics
         from traces.statistics import measure
@@ -90,7 +90,7 @@ def validate(
     bad_rows: BadRows = "stop",
     keys: Keys = None,
 ) -> None:
-    """Check every row of a trace; print what is wrong, each with its place."""
+    """Check every row; print what is wrong, with its place."""
     with _trace_errors():
         from traces.problems import skipped_in_words
 
@@ -116,7 +116,7 @@ def convert(
     tpot_ms: Tpot = None,
     force: Force = False,
 ) -> None:
-    """Write a trace as Mooncake's JSON lines, which vLLM and AIPerf fire at servers, or as a CSV table."""
+    """Write a trace for vLLM and AIPerf, or as a CSV table."""
     with _trace_errors():
         workload = _reading(format, time_unit, rate, requests, seed, bad_rows, keys).open(trace)
         _write(workload, out, block_tokens=block_tokens, sessions=sessions, tpot_ms=tpot_ms, force=force)
@@ -138,7 +138,7 @@ def generate(
     tpot_ms: Tpot = None,
     force: Force = False,
 ) -> None:
-    """Write generated traffic, of the catalogue or of a study, to a file."""
+    """Write generated traffic to a file."""
     with _trace_errors(), user_errors():
         from simcore.commands.trace_opening import catalogued, of_study
 
@@ -160,7 +160,7 @@ def get(
     list_them: Annotated[bool, typer.Option("--list", help="List the published traces.")] = False,
     force: Force = False,
 ) -> None:
-    """Download a published trace and check that its bytes are the published ones."""
+    """Download a published trace and check its bytes."""
     with _trace_errors():
         from simcore.commands.trace_table import print_public
         from traces import public

@@ -23,21 +23,22 @@ def print_json(statistics: "Statistics") -> None:
 
 def print_statistics(statistics: "Statistics", console: "Console | None" = None) -> None:
     """Print what a workload is like."""
+    from simcore.results.terminal import terminal
     from traces.problems import skipped_in_words
 
-    console = console if console is not None else _console()
+    out = terminal() if console is None else console
 
     def say(line: str, style: str = "") -> None:
-        console.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
+        out.print(line, style=style, highlight=False, markup=False, soft_wrap=True)
 
     arrivals = statistics.arrivals
     say(f"{statistics.name}: {statistics.requests:,} requests in {duration(arrivals.span_s)}", "bold")
     say(statistics.source, "dim")
     if statistics.skipped:
         say(", ".join(skipped_in_words(statistics.skipped)), "yellow")
-    console.print(_arrivals(arrivals))
+    out.print(_arrivals(arrivals))
     say(f"arrivals  |{sparkline(arrivals)}|", "dim")
-    console.print(_lengths(statistics))
+    out.print(_lengths(statistics))
     if statistics.sharing is not None:
         say(
             f"shared prefixes: {statistics.sharing.found:.1%} of the prompt tokens would be found by a prefix cache "
@@ -126,14 +127,6 @@ def sparkline(arrivals: "ArrivalStatistics") -> str:
     counts = arrivals.timeline.windows(width_s).tolist()
     most = max(counts)
     return "".join(_BARS[-(-count * (len(_BARS) - 1) // most)] for count in counts)
-
-
-def _console() -> "Console":
-    from rich.console import Console
-
-    # Piped, rich would guess 80 columns, and the table needs some 90.
-    console = Console()
-    return console if console.is_terminal else Console(width=100)
 
 
 def _arrivals(arrivals: "ArrivalStatistics") -> "RenderableType":

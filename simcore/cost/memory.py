@@ -1,8 +1,8 @@
 """Memory: how many KV blocks fit a GPU beside the weights and what a step needs.
 
 As vLLM V1 counts: a share of the memory CUDA reports, less the weights, less the peak of a profiling step, less what
-lies outside the tensor allocator, and from 0.21 on less what it expects CUDA graphs to take. A server's own log is better
-than any formula: give `num_gpu_blocks` where it is known.
+lies outside the tensor allocator, and from 0.21 on less what it expects CUDA graphs to take. A server's own log is
+better than any formula: give `num_gpu_blocks` where it is known.
 """
 
 from simcore.cost.hardware import Hardware
@@ -33,8 +33,8 @@ def kv_blocks(
 
     memory_utilization: share of `hardware.memory_bytes` in use, vLLM's `gpu_memory_utilization`, in (0, 1].
     reserve_bytes: kept free of weights and KV on each GPU; None takes `step_reserve_bytes`.
-    graph_bytes: kept free for CUDA graphs beside that. vLLM takes nothing off for them up to 0.20, and from 0.21 on what
-        it logs as "Estimated CUDA graph memory" (gpustack/runner#251 has such a log).
+    graph_bytes: kept free for CUDA graphs beside that. vLLM takes nothing off for them up to 0.20, and from 0.21 on
+        what it logs as "Estimated CUDA graph memory" (gpustack/runner#251 has such a log).
     Raises ValueError when not one block fits, with what is missing and the smallest tp that would do.
     """
     model.require_tp(tp)

@@ -60,7 +60,7 @@ class Measure:
     def _lead(self, value: float | None, in_ratio: bool) -> str:
         assert value is not None, "an interval has both ends or none"
         if in_ratio:
-            return f"{value:.2f}"
+            return f"{value:.2f}" if abs(value - 1) >= 0.01 else f"{value:.4f}"
         return (f"{100 * value:.1f}" if self.is_share else number(value)).replace("-", MINUS)
 
 

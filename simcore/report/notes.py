@@ -27,7 +27,10 @@ def notes(folder: ResultFolder) -> Iterator[str]:
         yield f"Of {count} claim{'' if count == 1 else 's'}, {tally(summary['claims'])}."
     if folder.failures:
         planned = len(folder.failures) + len(runs)
-        yield f"{len(folder.failures)} of {planned} runs failed and are missing from all numbers."
+        failed = dict.fromkeys(entry["system"] for entry in folder.failures)
+        gone = [name for name in failed if all(run["system"] != name for run in runs)]
+        nothing = f" Nothing is known of {', '.join(gone)}." if gone else ""
+        yield f"{len(folder.failures)} of {planned} runs failed and are missing from all numbers.{nothing}"
     yield from _target(folder)
     if folder.at_once:
         yield "All requests arrive at once: every run begins with a queue, and latencies tell the length of the batch."

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simcore.results.stats import Interval
-from simcore.results.wording import change
+from simcore.results.wording import change, decimals
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
@@ -25,17 +25,12 @@ def with_interval(found: Interval, factor: float = 1.0, *, counts: bool = False)
     '0.500'
     """
     mean = found.mean * factor
-    decimals = _count_places(mean) if counts else _places(mean)
+    places = _count_places(mean) if counts else decimals(mean)
     if found.half_width is None:
-        return f"{mean:,.{decimals}f}"
+        return f"{mean:,.{places}f}"
     half = found.half_width * factor
-    decimals = 0 if half >= 10 else decimals
-    return f"{mean:,.{decimals}f} ± {half:,.{decimals}f}"
-
-
-def _places(value: float) -> int:
-    """Return the decimals that make about three digits."""
-    return 0 if abs(value) >= 100 or value == 0 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    places = 0 if half >= 10 else places
+    return f"{mean:,.{places}f} ± {half:,.{places}f}"
 
 
 def _count_places(mean: float) -> int:

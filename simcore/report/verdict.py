@@ -1,7 +1,7 @@
 """Verdict: the answer of a study in a sentence, with how sure it is; never surer than its seeds."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from simcore.report.folder import ResultFolder
@@ -118,7 +118,8 @@ def _at_load(entries: Sequence[Mapping[str, Any]], where: str) -> _Answer:
             where, f"{beyond} {'it breaks' if len(above) == 1 else 'they break'}.", "breaks beyond the sweep", "unsure"
         )
     if crossed:
-        return _ranked(stand(crossed, more_is_better=True, in_ratio=True), measure, where)
+        known = _ranked(stand(crossed, more_is_better=True, in_ratio=True), measure, where)
+        return _beside(known, entries, low, high)
     if all(entry["where"] == "below the lowest rate" for entry in entries):
         who = "No system keeps" if len(entries) > 1 else f"{entries[0]['system']} does not keep"
         return _Answer(where, f"{who} {share}, not even at {low} req/s, the lowest rate swept.", "SLO not kept", "bad")
@@ -126,6 +127,23 @@ def _at_load(entries: Sequence[Mapping[str, Any]], where: str) -> _Answer:
         f"The load up to which {share} are kept lies outside {low} to {high} req/s for some seeds: there is no number."
     )
     return _Answer(where, odd, "seeds disagree", "unsure")
+
+
+def _beside(known: _Answer, entries: Sequence[Mapping[str, Any]], low: str, high: str) -> _Answer:
+    """Return the answer about systems with a breaking point, and beside it those without a number."""
+    below = [entry["system"] for entry in entries if entry["where"] == "below the lowest rate"]
+    unclear = [entry["system"] for entry in entries if entry["where"] == "differs by seed"]
+    if below:
+        behind = "Behind" if len(entries[0]["seeds"]) == 1 else "Certainly behind"
+        said = f"{known.sentence} {behind}: {_listed(below)}, not even at {low} req/s, the lowest rate swept."
+        known = replace(known, sentence=said)
+    if not unclear:
+        return known
+    verb = "breaks" if len(unclear) == 1 else "break"
+    said = (
+        f"{known.sentence} {_listed(unclear)} {verb} outside {low} to {high} req/s for some seeds: no number, no rank."
+    )
+    return replace(known, sentence=said, badge="seeds disagree", tone="unsure", winner=None)
 
 
 # -- all other studies ----------------------------------------------------------------------------------------

@@ -19,10 +19,10 @@ from simcore.results.claims_check import (
     finite,
 )
 from simcore.results.claims_metrics import Measurements, full_key, without
-from simcore.results.claims_relation import ORDERS, Band, Relation
+from simcore.results.claims_relation import AMOUNTS, ORDERS, Band, Relation
 from simcore.results.claims_sample import Sample
 from simcore.results.claims_trend import trend
-from simcore.results.claims_wording import unit_of, why
+from simcore.results.claims_wording import band_said, unit_of, why
 from simcore.results.stats import Run, point_text
 
 Paper = float | tuple[float, ...] | str | None
@@ -65,6 +65,17 @@ class Claim:
         return self.metric + (f" per {self.per}" if self.per else "") + of_whom + gain
 
     @property
+    def unit(self) -> str:
+        return "" if self.per else unit_of(self.metric)
+
+    @property
+    def wanted(self) -> str:
+        """How much it may be, in words; empty where the claim is about an order or a shape."""
+        if self.relation.kind in AMOUNTS:
+            return band_said(self.band, self.relation.kind, self.unit)
+        return f"within {100 * self.within:g}% of the first" if self.within is not None else ""
+
+    @property
     def band(self) -> Band:
         """What values of the quantity the claim allows."""
         if self.relation.kind in ORDERS:
@@ -105,7 +116,7 @@ def _entry(claim: Claim, checks: Sequence[Check]) -> dict[str, Any]:
         "ci_low": finite(found.low),
         "ci_high": finite(found.high),
         "holds": decisive.holds,
-        "why": why(claim.subject, "" if claim.per else unit_of(claim.metric), decisive, checks),
+        "why": why(claim.subject, claim.unit, decisive, checks, claim.wanted),
         "metric": claim.metric,
         "per": claim.per,
         "request_class": claim.request_class,

@@ -27,6 +27,10 @@ class Quantity:
         found = estimate(self.sample, confidence)
         return found.exponential() if self.name in RATIOS else found
 
+    def unknown_low(self, found: Estimate) -> bool:
+        """Return whether nothing is known of how small the quantity may be: any ratio is above 0."""
+        return found.low == (0 if self.name in RATIOS else -inf)
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -106,7 +110,10 @@ def checked_at_extreme(
     picked = extreme(known, key=lambda index: each[index].mean or 0.0)
     found = replace(each[picked], low=extreme(found.low for found in each), high=extreme(found.high for found in each))
     verdict = True if band.holds(found) else False if band.excludes(found) else None
-    return [_check(points[picked], quantities[picked], found, verdict, band)]
+    # Other points bound the extreme, too, so what is unknown of them bears on it.
+    notes = tuple(dict.fromkeys(note for index in known for note in quantities[index].sample.notes))
+    quantity = replace(quantities[picked], sample=replace(quantities[picked].sample, notes=notes))
+    return [_check(points[picked], quantity, found, verdict, band)]
 
 
 def deciding(checks: Sequence[Check]) -> Check:
@@ -123,17 +130,17 @@ def finite(value: float) -> float | None:
 
 
 def _check(point: Mapping[str, Any], quantity: Quantity, found: Estimate, verdict: bool | None, band: Band) -> Check:
-    reason = "" if verdict is not None else undecided(quantity.sample, found)
+    reason = "" if verdict is not None else undecided(quantity, found)
     notes = "; ".join(quantity.sample.notes)
     return Check(point, quantity, found, verdict, "; ".join(filter(None, (notes, reason))), band.room(found))
 
 
-def undecided(sample: Sample, found: Estimate) -> str:
+def undecided(quantity: Quantity, found: Estimate) -> str:
     """Return why nothing is certain."""
-    if sample.missing:
-        return sample.missing
+    if quantity.sample.missing:
+        return quantity.sample.missing
     if found.n == 1:
         return "one seed gives no interval"
-    if found.low == -inf and found.high == inf:
+    if quantity.unknown_low(found) and found.high == inf:
         return "so nothing is known of how they compare"
     return "the interval leaves it open"

@@ -100,7 +100,7 @@ class Curve:
     def undecided(self, sample: Sample) -> Check:
         quantity = Quantity(self.name, sample, self.means)
         found = quantity.estimate(ALONE)
-        return Check(self.rest, quantity, found, None, "; ".join((*sample.notes, undecided(sample, found))))
+        return Check(self.rest, quantity, found, None, "; ".join((*sample.notes, undecided(quantity, found))))
 
 
 def _each(samples: Sequence[Sample], confidence: float) -> list[Estimate]:

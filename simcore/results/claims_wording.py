@@ -6,17 +6,18 @@ from typing import Any
 
 from simcore.results.claims_check import Check
 from simcore.results.claims_metrics import BREAKING_POINT, place
-from simcore.results.claims_relation import ORDERS, RATIOS
+from simcore.results.claims_relation import ORDERS, RATIOS, Band
 from simcore.results.wording import number
 
 MARKS = {True: "holds", False: "fails", None: "open"}
 
 
-def why(subject: str, unit: str, check: Check, checks: Sequence[Check]) -> str:
+def why(subject: str, unit: str, check: Check, checks: Sequence[Check], wanted: str = "") -> str:
     """Return what settled a claim: the numbers of one check, what bears on them, and how the other checks went.
 
     Args:
         subject: what is measured, in `unit` (empty: a number).
+        wanted: how much it may be, where the claim says so.
     """
     quantity, found = check.quantity.name, check.estimate
     along = quantity in ("factor", "change")
@@ -29,18 +30,20 @@ def why(subject: str, unit: str, check: Check, checks: Sequence[Check]) -> str:
     if found.mean is not None:
         text += "" if quantity == "value" else f"; {quantity} {said(found.mean, quantity)}{unit_said(quantity, unit)}"
         text += f" ({_interval(check)})"
-    parts = [text, check.reason, _others(check, checks) if len(checks) > 1 else ""]
+    must = f"must be {wanted}" if wanted else ""
+    parts = [text, must, check.reason, _others(check, checks) if len(checks) > 1 else ""]
     return "; ".join(filter(None, parts))
 
 
 def _interval(check: Check) -> str:
     found, name = check.estimate, check.quantity.name
     seeds = f"{found.n} seed{'' if found.n == 1 else 's'}"
-    if found.low == -inf and found.high == inf:
+    unknown_low, unknown_high = check.quantity.unknown_low(found), found.high == inf
+    if unknown_low and unknown_high:
         return seeds
     sure = f"{100 * found.confidence:.3g}%"
-    if found.low == -inf or found.high == inf:
-        end = f"at least {said(found.low, name)}" if found.high == inf else f"at most {said(found.high, name)}"
+    if unknown_low or unknown_high:
+        end = f"at least {said(found.low, name)}" if unknown_high else f"at most {said(found.high, name)}"
         return f"{end} at {sure}, {seeds}"
     return f"{sure} CI {said(found.low, name)} to {said(found.high, name)}, {seeds}"
 
@@ -63,6 +66,19 @@ def said(value: float | None, quantity: str) -> str:
     if quantity in RATIOS:
         return f"{value:.2f}x" if value < 100 else f"{value:.0f}x"
     return f"{100 * value:.3g}%" if quantity == "reduction" else number(value)
+
+
+def band_said(band: Band, quantity: str, unit: str) -> str:
+    """Return how much a quantity may be.
+
+    >>> band_said(Band(low=1.27, high=2.58), "ratio", "ms"), band_said(Band(high=250.0), "value", "ms")
+    ('1.27x to 2.58x', 'at most 250 ms')
+    """
+    behind = unit_said(quantity, unit)
+    if band.low == -inf or band.high == inf:
+        end, value = ("at least", band.low) if band.high == inf else ("at most", band.high)
+        return f"{end} {said(value, quantity)}{behind}"
+    return f"{said(band.low, quantity)} to {said(band.high, quantity)}{behind}"
 
 
 def unit_of(metric: str) -> str:

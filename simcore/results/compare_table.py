@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from simcore.results.compare import Comparison, Difference, Pair
+from simcore.results.terminal import terminal
 from simcore.results.wording import number
 
 if TYPE_CHECKING:
@@ -22,22 +23,18 @@ def print_comparison(comparison: Comparison, console: "Console | None" = None) -
     """Print every metric of one pair, or a line for each of several; then the errors, and what to beware of.
 
     Args:
-        console: where to; None: standard output. Colours are left out when that is not a terminal.
+        console: where to; None: standard output.
     """
-    from rich.console import Console
-
-    if console is None:
-        # Piped, rich would guess 80 columns, and the tables need some 100.
-        console = Console() if Console().is_terminal else Console(width=120)
+    out = terminal() if console is None else console
 
     def say(line: str, style: str = "") -> None:
-        console.print(line, style=style, highlight=False, soft_wrap=True, markup=False)
+        out.print(line, style=style, highlight=False, soft_wrap=True, markup=False)
 
     for side, source in (("A", comparison.a), ("B", comparison.b)):
         run = (comparison.pairs[0].a if side == "A" else comparison.pairs[0].b)[0]
         which = f": {run.name}" if len(comparison.pairs) == 1 and run.name else ""
         say(f"{side}  {source.label} ({source.tool}){which}")
-    console.print(_of_one(comparison.pairs[0]) if len(comparison.pairs) == 1 else _of_many(comparison.pairs))
+    out.print(_of_one(comparison.pairs[0]) if len(comparison.pairs) == 1 else _of_many(comparison.pairs))
     for line in _errors(comparison):
         say(line)
     for line in comparison.alone:
@@ -51,7 +48,7 @@ def _table(*headings: str) -> "Table":
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True, header_style="bold")
-    table.add_column(headings[0], no_wrap=True)
+    table.add_column(headings[0], overflow="fold")
     for heading in headings[1:]:
         table.add_column(heading, justify="right", no_wrap=True)
     return table
@@ -99,9 +96,11 @@ def _errors(comparison: Comparison) -> list[str]:
     worst = [
         f"{key}{f' of {name}' if many else ''} {100 * error:.1f}%"
         for error, key, name in sorted(errors, key=lambda each: -each[0])[:WORST]
+        if error
     ]
     methods = dict.fromkeys(each.method for pair in comparison.pairs for each in pair.metrics if each.method)
-    lines = [f"mean error of {len(errors)} latencies: {100 * mean:.1f}%; largest: {', '.join(worst)}"]
+    largest = f"largest: {', '.join(worst)}" if worst else "they are equal"
+    lines = [f"mean error of {len(errors)} latencies: {100 * mean:.1f}%; {largest}"]
     return [*lines, f"intervals: {', '.join(methods)}"] if methods else lines
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from simcore.results.breaking import RATE
 from simcore.results.claims_wording import claim_lines, tally
 from simcore.results.stats import Run, direction, grouped, over_seeds, paired
+from simcore.results.terminal import terminal
 from simcore.results.vllm import vllm_block
 from simcore.results.wording import change, health, legend, losses, plain, verdicts, warnings, with_half_width
 
@@ -46,13 +47,9 @@ def print_summary(summary: "Mapping[str, Any]", console: "Console | None" = None
 
     Args:
         summary: content of summary.json.
-        console: where to; None: standard output. Colours are left out when that is not a terminal.
+        console: where to; None: standard output.
     """
-    from rich.console import Console
-
-    if console is None:
-        # Piped, rich would guess 80 columns, and the table needs some 95.
-        console = Console() if Console().is_terminal else Console(width=100)
+    console = terminal() if console is None else console
     runs = summary["runs"]
     if len(runs) == 1:
         console.print(vllm_block(runs[0]["metrics"], runs[0]["point"].get(RATE)), highlight=False)
@@ -67,7 +64,7 @@ def print_summary(summary: "Mapping[str, Any]", console: "Console | None" = None
         console.print(line, style="dim", highlight=False)
     for line in (*losses(runs), *warnings(runs)):
         console.print(line, style="yellow", highlight=False, soft_wrap=True)
-    if len(runs) > 1:
+    if len(runs) > 1 and summary["breaking"]:
         console.print()
         for line in verdicts(summary):
             console.print(line, highlight=False, soft_wrap=True)
@@ -113,7 +110,8 @@ def _table(
     for key in keys:
         table.add_column(key.rsplit(".", 1)[-1], justify="right")
     for heading in ("system", *beside):
-        table.add_column(heading, no_wrap=True)
+        # Where a terminal is too narrow, names give way and not numbers.
+        table.add_column(heading, overflow="fold")
     for heading, _, _ in shown:
         table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
     if last:

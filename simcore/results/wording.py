@@ -16,6 +16,9 @@ _LOSSES = (
     ("unfinished", "unfinished"),
 )
 """Metrics that count requests that did not complete, and how they are called."""
+_UNITS = {"k": 1e3, "M": 1e6, "G": 1e9}
+_LEAST = (10, 1, 0.01, 0.001, 0.0001)
+"""The least number that is written with one decimal, with two, and so on."""
 
 
 def change(difference: Mapping[str, Any], metric: str) -> str:
@@ -40,23 +43,32 @@ def with_half_width(found: Interval, factor: float) -> str:
     if found.half_width is None:
         return number(mean)
     half = found.half_width * factor
-    decimals = 0 if half >= 10 else _decimals(mean)
-    return f"{number(mean, decimals)}±{number(half, decimals)}"
+    places = 0 if half >= 10 else decimals(mean)
+    return f"{number(mean, places)}±{number(half, places)}"
 
 
-def number(value: float, decimals: int | None = None) -> str:
-    """Return a number with about three digits, thousands as k.
+def number(value: float, places: int | None = None) -> str:
+    """Return a number with about three digits, or that many decimal `places`; thousands as k, millions as M.
 
-    >>> [number(value) for value in (0.1234, 12.34, 123.4, 12345.0, 0.0)]
-    ['0.123', '12.3', '123', '12.3k', '0']
+    >>> [number(value) for value in (0.00123, 0.1234, 12.34, 123.4, 12345.0, 1_360_000.0, 0.0)]
+    ['0.0012', '0.123', '12.3', '123', '12.3k', '1.36M', '0']
     """
-    if abs(value) >= 10_000:
-        return f"{value / 1000:.3g}k"
-    return f"{value:.{_decimals(value) if decimals is None else decimals}f}"
+    for least, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= least:
+            return f"{value / _UNITS[unit]:.3g}{unit}"
+    return f"{value:.{decimals(value) if places is None else places}f}"
 
 
-def _decimals(value: float) -> int:
-    return 0 if abs(value) >= 100 or value == 0 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+def decimals(value: float) -> int:
+    """Return the decimals that make about three digits, and never more than six.
+
+    >>> [decimals(value) for value in (123.4, 12.34, 0.5, 0.00123, 0.0)]
+    [0, 1, 3, 4, 0]
+    """
+    size = abs(value)
+    if size >= 100 or size == 0:
+        return 0
+    return next((places for places, least in enumerate(_LEAST, start=1) if size >= least), 6)
 
 
 def plain(value: Any) -> str:
@@ -136,7 +148,7 @@ def _up_to(entry: Mapping[str, Any]) -> str:
         return f"keeps {share} at every rate swept; it breaks above {plain(high)} req/s"
     if entry["where"] == "below the lowest rate":
         return f"never keeps {share}; it breaks below {plain(low)} req/s"
-    return f"keeps {share} up to a rate that lies outside {plain(low)}..{plain(high)} req/s for some seeds"
+    return f"keeps {share} up to a rate that lies outside {plain(low)} to {plain(high)} req/s for some seeds"
 
 
 def _compared(against: Mapping[str, Any] | None) -> str:
@@ -145,5 +157,5 @@ def _compared(against: Mapping[str, Any] | None) -> str:
     ratio = f", {against['ratio']:.2f}x {against['baseline']}"
     if against["ratio_ci_low"] is None:
         return f"{ratio} (one seed, no interval)"
-    interval = f" (95% CI {against['ratio_ci_low']:.2f}..{against['ratio_ci_high']:.2f})"
+    interval = f" (95% CI {against['ratio_ci_low']:.2f} to {against['ratio_ci_high']:.2f})"
     return ratio + interval + ("; not certain to differ" if against["verdict"] == "undecided" else "")

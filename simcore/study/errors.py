@@ -61,11 +61,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     " (did you mean 'tpot_ms'?)"
     >>> nearest("H-100", ["a100", "h100"])
     " (did you mean 'h100'?)"
+    >>> nearest("a100", ["a10", "a100-40gb", "a100-80gb"])
+    " (did you mean 'a100-40gb'?)"
     >>> nearest("xyz", ["h100"])
     ''
     """
     by_lower = {candidate.lower(): candidate for candidate in known}
-    found = get_close_matches(name.lower(), by_lower, n=1)
+    longer = [candidate for candidate in by_lower if candidate.startswith(f"{name.lower()}-")]
+    found = longer[:1] or get_close_matches(name.lower(), by_lower, n=1)
     return f" (did you mean '{by_lower[found[0]]}'?)" if found else ""
 
 

@@ -26,7 +26,7 @@ class Lookup:
     def wrong(self, path: Path, message: str) -> None:
         """Note a problem with what is written at `path`."""
         # `model: x` is short for `model: {name: x}`: the path is the one people wrote.
-        if path[-1] in ("name", "policy") and not self.document.has(path):
+        if path[-1] in ("name", "policy", "profile") and not self.document.has(path):
             path = path[:-1]
         if dotted(path) not in self.reported:
             self.problems.append(self.document.problem(path, message))

@@ -182,7 +182,9 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         "real": spec.real.model_dump(exclude={"instead"}) if options.backend.name == "real" else None,
         "model": asdict(resolved.model),
         "hardware": asdict(resolved.hardware),
-        "profile": None if resolved.profile is None else resolved.profile.sha256,
+        "profile": None
+        if resolved.profile is None
+        else [resolved.profile.sha256, resolved.profile.prefill_step_overhead_s],
         "cluster": {**spec.cluster.model_dump(), "kv_blocks": system.kv_blocks},
         "workload": _workload(resolved),
         "router": _policy(router),
@@ -258,6 +260,10 @@ def _workload(resolved: Resolved) -> dict[str, Any]:
     content: dict[str, Any] = resolved.spec.workload.model_dump()
     trace = trace_provenance(resolved.trace_file)
     return content | ({"trace": trace} if trace else {})
+
+
+def _profile(profile: Profile | None) -> list[Any] | None:
+    return None if profile is None else [profile.sha256, profile.prefill_step_overhead_s]
 
 
 def trace_provenance(trace: FilePath | None) -> dict[str, str] | None:

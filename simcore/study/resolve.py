@@ -148,10 +148,14 @@ class _Resolver(Lookup):
         return self.attempt(("hardware",), lambda: load_hardware(name)) if name else None
 
     def profile(self, model: ModelSpec | None, hardware: Hardware | None) -> Profile | None:
-        file = self.name_or_file("cost", self.spec.cost, ("cost",), (ROOFLINE,))
+        choice = self.spec.cost
+        overhead_s = choice.prefill_step_overhead_ms / 1e3
+        file = self.name_or_file("cost", choice.profile, ("cost", "profile"), (ROOFLINE,))
+        if file == ROOFLINE and overhead_s:
+            self.wrong(("cost", "prefill_step_overhead_ms"), "is for a profile of layers, not for the roofline")
         if file is None or file == ROOFLINE:
             return None
-        profile = self.attempt(("cost",), lambda: open_profile(FilePath(file)))
+        profile = self.attempt(("cost",), lambda: open_profile(FilePath(file), overhead_s))
         if profile is not None and model is not None and hardware is not None and "cluster" in self.sound:
             self.attempt(("cost",), lambda: profile.cost(model, hardware, self.spec.cluster.tp))
         return profile

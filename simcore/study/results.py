@@ -118,7 +118,8 @@ class Results:
         print_summary(self.data)
         print(f"\n{self.out}:")
         for path in sorted(self.out.iterdir()):
-            inside = f"/ ({len(list(path.iterdir()))} files)" if path.is_dir() else ""
+            files = len(list(path.iterdir())) if path.is_dir() else 0
+            inside = f"/ ({files} file{'' if files == 1 else 's'})" if path.is_dir() else ""
             print(f"  {path.name}{inside}")
 
     def __repr__(self) -> str:

@@ -49,6 +49,16 @@ class ModelChoice(Spec):
     kv_dtype: Dtype | None = None
 
 
+class CostChoice(Spec):
+    """How long iterations take: by the roofline, or by a profile file.
+
+    `prefill_step_overhead_ms`: what each iteration with a prompt in it takes longer than a profile of layers says.
+    """
+
+    profile: str = ROOFLINE
+    prefill_step_overhead_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+
+
 class PolicySpec(Spec):
     """A policy by name, `file.py:Class` or entry point; all other keys are its constructor's arguments."""
 
@@ -79,7 +89,7 @@ class StudySpec(Spec):
     question: str = ""
     model: Annotated[ModelChoice, short_for("name")]
     hardware: str
-    cost: str = ROOFLINE
+    cost: Annotated[CostChoice, short_for("profile", ROOFLINE)] = CostChoice()
     cluster: ClusterSpec = ClusterSpec()
     workload: WorkloadSpec
     slo: SloSpec = SloSpec()

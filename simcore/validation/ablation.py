@@ -46,9 +46,10 @@ def ablations(setting: Setting, terms: Terms) -> Iterator[Variant]:
     yield Variant("5% fewer KV blocks", replay(run, setting.cost(terms), int(blocks * FEWER)), base)
     most = int(whole.used_blocks.max())
     if most < blocks:
-        few = int(most * SATURATED)
+        longest = int((run.prompt + run.output).max()) // run.engine.block_tokens + 1
+        few = max(int(most * SATURATED), int(longest / FEWER) + 1)
         starved = replay(run, setting.cost(terms), few)
-        yield Variant(f"{few:,} KV blocks, half of those used", starved, base)
+        yield Variant(f"{few:,} KV blocks of the {most:,} used", starved, base)
         fewest = replay(run, setting.cost(terms), int(few * FEWER))
         yield Variant("5% fewer than these, against these", fewest, starved.latencies)
 

@@ -36,7 +36,7 @@ def kinds(gaps: Gaps, max_num_seqs: int) -> list[Kind]:
         if chosen.any():
             found.append(_kind(name, gaps, chosen))
     for name, chosen in (
-        ("with prompts, batch not full", gaps.decodes < 0.9 * max_num_seqs),
+        ("with prompts, batch not full", (gaps.decodes > 0) & (gaps.decodes < 0.9 * max_num_seqs)),
         ("with prompts, batch full", gaps.decodes >= 0.9 * max_num_seqs),
     ):
         if (chosen & ~alone).any():
@@ -49,7 +49,7 @@ def by_tokens(gaps: Gaps) -> list[tuple[int, int, float]]:
 
     By 128 tokens; only of gaps with one such step, and up to two of decodes.
     """
-    one = (gaps.prefills == 1) & (gaps.steps <= 3)
+    one = (gaps.prefills == 1) & (gaps.steps <= 3) & (gaps.decodes > 0)
     longer_ms = (gaps.took_s - gaps.model_s) * 1e3
     found = []
     for low in range(0, int(gaps.tokens.max(initial=0)), _TILE):

@@ -93,7 +93,7 @@ class Findings:
         head += ["published by others"] if run.published else []
         rows = []
         for name, value in real.items():
-            row = [name, _said(name, value), _percent(plain[name])]
+            row = [name, _said(value), _percent(plain[name])]
             if self.intervals:
                 row.append(" to ".join(_percent(bound / value - 1) for bound in self.intervals[name]))
             row += [_percent(declared[name])] if declared else []
@@ -119,7 +119,7 @@ class Findings:
             changes = _changes(variant.replayed.latencies, variant.against)
             means = [f"{changes[f'{metric} mean'] * 100:+.2f}" for metric in ("TTFT", "TPOT", "E2EL")]
             rows.append([variant.name, *means, str(variant.replayed.preemptions)])
-        return ["changed", "TTFT mean, points", "TPOT mean", "E2EL mean", "preemptions"], rows
+        return ["changed", "TTFT mean, %", "TPOT mean, %", "E2EL mean, %", "preemptions"], rows
 
 
 def _changes(changed: Latencies, base: Latencies) -> dict[str, float]:
@@ -135,8 +135,8 @@ def _lines(head: list[str], rows: list[list[str]]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-def _said(name: str, seconds: float) -> str:
-    return f"{seconds * 1e3:.2f} ms" if name.startswith("TPOT") else f"{seconds:.3f} s"
+def _said(seconds: float) -> str:
+    return f"{seconds * 1e3:.2f} ms" if seconds < 1 else f"{seconds:.3f} s"
 
 
 def _percent(share: float) -> str:

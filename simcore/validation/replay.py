@@ -12,7 +12,7 @@ from simcore.validation.latencies import Latencies, latencies
 from simcore.validation.server_run import Counts, Seconds, Series, ServerRun
 from simcore.validation.workload import RunWorkload
 
-SAMPLE_S = 1.0
+_SAMPLE_S = 1.0
 _ARRIVAL, _SCHEDULED, _FIRST, _LAST, _CACHED = 4, 5, 6, 7, 11
 
 
@@ -40,11 +40,18 @@ class Replayed:
 
 
 def replay(
-    run: ServerRun, cost: CostModel, kv_blocks: int, *, with_hits: bool = True, asynchronous: bool | None = None
+    run: ServerRun,
+    cost: CostModel,
+    kv_blocks: int,
+    *,
+    with_hits: bool = True,
+    asynchronous: bool | None = None,
+    sample_s: float | None = None,
 ) -> Replayed:
     """Return what happens to the requests of `run` under `cost` and `kv_blocks` blocks.
 
-    with_hits: False prices every prompt token as computed. asynchronous: None is as the server was.
+    with_hits: False prices every prompt token as computed. asynchronous: None is as the server was. sample_s: between
+        rows of the series; None: as in the server's, or a second.
 
     Raises ValueError when the simulator cannot finish a request that the server finished.
     """
@@ -63,7 +70,7 @@ def replay(
         cost=cost,
         make_router=router,  # type: ignore[arg-type]
         make_scheduler=lambda: scheduler(**limits),  # type: ignore[arg-type, return-value]
-        sample_s=SAMPLE_S,
+        sample_s=_period_s(run) if sample_s is None else sample_s,
         mechanisms=Mechanisms(
             prefix_cache="cold" if engine.prefix_caching and with_hits else None, schedule_ahead=1 if ahead else 0
         ),
@@ -91,6 +98,12 @@ def replay(
         missed_hits=int((table[:, _CACHED] < hits).sum()),
         iterations=outcome.iterations,
     )
+
+
+def _period_s(run: ServerRun) -> float:
+    if run.series is None or len(run.series.at_s) < 2:
+        return _SAMPLE_S
+    return float(np.median(np.diff(run.series.at_s)))
 
 
 @dataclass(slots=True)

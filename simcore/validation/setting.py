@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simcore.cost import Hardware, ModelSpec, kv_blocks, load_hardware, load_model, model_names
-from simcore.cost.catalogue import names
 from simcore.cost.layers.cost import GRAPH_TOKENS_MAX, LayerProfile, Terms, default_graph_sizes
+from simcore.cost.layers.device import shipped
 from simcore.cost.layers.file import read_layers
 from simcore.cost.layers.folder import import_layers
 from simcore.cost.layers.tables import LayerTables, same_model
@@ -55,7 +55,7 @@ def prepare(run: ServerRun, profile: Path, *, model: str = "", gpu: str = "", bl
         tables = read_layers(profile)
     dtype = tables.dtype.split("-")[0]
     spec = load_model(named, weights_dtype=dtype)  # type: ignore[arg-type]
-    hardware = load_hardware(gpu) if gpu else _shipped(tables.gpu)
+    hardware = load_hardware(gpu) if gpu else shipped(tables.gpu)
     logged = blocks is None and engine.kv_blocks is not None
     if blocks is None:
         blocks = engine.kv_blocks
@@ -73,7 +73,3 @@ def prepare(run: ServerRun, profile: Path, *, model: str = "", gpu: str = "", bl
             max_num_seqs=engine.max_num_seqs,
         )
     return Setting(run, tables, spec, hardware, blocks, logged)
-
-
-def _shipped(gpu: str) -> Hardware | None:
-    return next((found for found in map(load_hardware, names("hardware")) if found.name.startswith(gpu)), None)

@@ -100,10 +100,28 @@ def test_validate_says_everything_that_is_wrong_with_its_place(folder):
     ]
 
 
+def test_validate_asks_for_nothing_that_the_rows_do_not_need(folder):
+    path = folder / "lengths.csv"
+    path.write_text("prompt_len,output_len\n5,6\n")
+    assert run("validate", path).stdout == f"{path}: valid, 1 request\n"
+    path.write_text("prompt_len,output_len\n5,0\n")
+    assert f"{path}:2:3: output_len: must be between 1 and" in run("validate", path, status=2).stderr
+    assert "have bailian" not in run("validate", path, "--set", "arrivals={kind: poison}", status=2).stderr
+
+
+def test_what_a_file_lacks_is_asked_for_in_the_words_of_the_command_line(folder):
+    path = folder / "lengths.csv"
+    path.write_text("prompt_len,output_len\n5,6\n")
+    asked = run("info", path, status=2).stderr
+    assert "lengths.csv (format lengths) has no arrival times" in asked
+    assert "--set 'arrivals={kind: poisson}' --rate 2" in asked
+    assert "--set" not in run("info", path, "--set", "arrivals={kind: poisson}", status=2).stderr
+
+
 def test_validate_counts_the_rows_it_is_told_to_skip(folder):
     path = azure(folder, "0,1,1", "x,1,1", "2,0,1", "3,1,1")
-    assert run("validate", path, "--bad-rows", "skip").stdout == f"{path}: valid, 2 requests, 2 bad rows skipped\n"
-    assert "2 bad rows skipped" in run("info", path, "--bad-rows", "skip").stdout
+    assert run("validate", path, "--bad-rows", "skip").stdout == f"{path}: valid, 2 requests, 2 bad rows left out\n"
+    assert "2 bad rows left out" in run("info", path, "--bad-rows", "skip").stdout
 
 
 def test_convert_writes_a_trace_and_the_commands_that_fire_it(folder):

@@ -27,6 +27,7 @@ LAYERS = {
     "study": {"contract", "cost", "simulator", "results", "report", "capacity", "study", ""},
     "fidelity": {"contract", "cost", "simulator", "results", "study", "fidelity", ""},
     "capacity": {"contract", "results", "study", "capacity", ""},
+    "validation": {"contract", "cost", "simulator", "results", "study", "commands", "validation", ""},
     "commands": {"contract", "cost", "results", "report", "study", "fidelity", "capacity", "commands", ""},
 }
 

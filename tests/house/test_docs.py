@@ -85,6 +85,18 @@ def test_the_traffic_on_its_page_is_read(tmp_path, workload):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("workload", blocks("docs/formats.md", "yaml")[0].split("\nworkload:"))
+def test_the_files_on_the_page_of_formats_are_read(tmp_path, workload):
+    files = tmp_path / "path" / "to"
+    files.mkdir(parents=True)
+    (files / "arxiv_summarization.csv").write_text("num_prefill_tokens,num_decode_tokens\n5,6\n")
+    (files / "log.jsonl").write_text('{"ts": 0, "in": 5, "out": 6, "tenant": "a"}\n')
+    head = "study: s\nmodel: llama-3.1-8b\nhardware: h100\nsystems: {one: {}}\n"
+    (tmp_path / "s.yaml").write_text(f"{head}workload:{workload.removeprefix('workload:')}")
+    done = simcore("simcore validate s.yaml", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def keys(path: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield the dotted keys of a study, `<name>` standing for the name of a system, without those of policies."""
     for key in keys_at(path):

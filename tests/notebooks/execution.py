@@ -46,7 +46,9 @@ def executed(path: Path, folder: Path) -> "NotebookNode":
     kernel = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=kernels)
     notebook = stored(path)
     client = NotebookClient(notebook, km=kernel, timeout=CELL_TIMEOUT_S, record_timing=False)
-    client.execute(cwd=str(folder / path.parent.relative_to(ROOT)), env=_environment(folder))
+    folder_of = folder / path.parent.relative_to(ROOT)
+    # The manager is ours, so the client would leave its kernel running.
+    client.execute(cwd=str(folder_of), env=_environment(folder), cleanup_kc=True)
     return notebook
 
 

@@ -115,7 +115,7 @@ def test_failed_runs_are_told_each_error_once(tmp_path: Path) -> None:
     assert (
         " ".join(told.one("summary").text.split()) == "RuntimeError: request 7 in 2 runs: third, seed 0; third, seed 1"
     )
-    assert "2 of 6 runs failed and are missing from all numbers." in text_of(tree, "verdict")
+    assert "2 of 6 runs failed and are missing from all numbers. Nothing is known of third." in text_of(tree, "verdict")
 
 
 def test_losses_are_counted_by_cause(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def run(system: str, rate: float, attained: float, state: str = "STABLE") -> dic
     [
         ([run("a", 1, 1.0), run("b", 1, 0.9), run("a", 2, 0.5), run("b", 2, 0.1), run("a", 3, 0.1), run("b", 3, 0)], 2),
         ([run("a", 1, 1.0), run("a", 2, 0.8), run("a", 3, 0.1, "OVERLOADED")], 2),
+        ([run("a", 1, 1.0), run("b", 1, 0.9), run("a", 2, 0.5, "OVERLOADED"), run("b", 2, 0.1, "OVERLOADED")], 1),
+        ([run("a", 1, 1.0), run("b", 1, 0.9), run("a", 2, 0.5), run("b", 2, 0.1, "OVERLOADED")], 2),
         ([run("a", 1, 0.1, "BACKLOGGED"), run("a", 2, 0.0, "OVERLOADED")], 1),
     ],
 )  # fmt: skip

@@ -112,6 +112,7 @@ def broken(system: str, rates: list[float], where: str = "crossed") -> dict[str,
     return entry | ends | {"n": len(rates), "against": None}
 
 
+UNCLEAR = "differs by seed"
 RUNS = [run("a", seed, {"workload.rate": rate}, 0.9) for rate in (10, 40) for seed in (0, 1)]
 
 
@@ -149,6 +150,21 @@ def test_a_sweep_is_won_by_who_breaks_last() -> None:
 def test_a_break_outside_the_sweep_gets_no_number(entries: list[dict[str, Any]], headline: str, tone: str) -> None:
     found = of_runs(RUNS, entries)
     assert (found.headline, found.tone) == (headline, tone)
+
+
+def test_a_system_without_a_number_is_not_left_out_of_the_answer() -> None:
+    lowest = broken("c", [10.0, 10.0], "below the lowest rate")
+    found = of_runs(RUNS, [broken("a", [20.0, 22.0]), lowest])
+    assert found.headline.endswith("Certainly behind: c, not even at 10 req/s, the lowest rate swept.")
+    assert found.tone == "sure"
+    found = of_runs(RUNS, [broken("a", [20.0, 22.0]), broken("b", [30.0, 33.0]), broken("c", [31.0, 40.0], UNCLEAR)])
+    assert found.headline.endswith("c breaks outside 10 to 40 req/s for some seeds: no number, no rank.")
+    assert (found.badge, found.tone) == ("seeds disagree", "unsure")
+
+
+def test_a_lead_of_less_than_a_hundredth_has_the_digits_to_tell_it_from_none() -> None:
+    found = of_runs(RUNS, [broken("a", [20.0, 22.0]), broken("b", [20.01, 22.01])])
+    assert "ahead of a (1.0005x, 95% CI 1.0002 to 1.0008)" in found.headline
 
 
 def test_less_is_better_for_latencies() -> None:

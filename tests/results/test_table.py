@@ -53,6 +53,15 @@ def test_the_table_fits_100_columns_and_cuts_nothing() -> None:
     assert not any("…" in line for line in lines)
 
 
+def test_a_pipe_is_as_wide_as_the_table_and_a_terminal_folds_names_before_numbers(capsys) -> None:
+    long = summary(*(run(f"{'a_long_name_' * 9}{index}", seed, 10.0, 0.5) for index in (1, 2) for seed in (0, 1)))
+    print_summary(long)
+    piped = capsys.readouterr().out
+    assert f"{'a_long_name_' * 9}1  50.0±0.0" in piped
+    assert "50.0±0.0" in printed(long, width=80, terminal=True)
+    assert "…" not in piped + printed(long, width=80, terminal=True)
+
+
 def test_a_pipe_gets_no_colour_codes_and_a_terminal_does() -> None:
     assert "\x1b" not in printed(two_systems())
     assert "\x1b" in printed(two_systems(), terminal=True)
@@ -74,7 +83,7 @@ def test_the_verdict_says_where_each_system_breaks_and_by_how_much() -> None:
     assert second.startswith(
         "least_loaded keeps 90% of requests within the SLO up to 14.9 ± 1.5 req/s, 1.24x round_robin"
     )
-    assert "(95% CI 1.15..1.35)" in second
+    assert "(95% CI 1.15 to 1.35)" in second
 
 
 def test_a_break_outside_the_sweep_is_said_and_not_guessed() -> None:

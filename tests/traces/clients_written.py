@@ -16,7 +16,7 @@ TEN = "{10: 1.0}"
 
 def chunk(folder: Path, number: int, *windows: str, prompt: str = TEN, output: str = TEN, **fields: str) -> Path:
     """Write a client: what follows the start of each window of 600 s, and one block of lengths from 0 s on."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     lines = [f"{600 * index},{window}" for index, window in enumerate(windows)]
     (folder / f"chunk-{number}-trace.csv").write_text("\n".join(lines) + "\n")
     block = {"input_tokens": prompt, "output_tokens": output} | fields

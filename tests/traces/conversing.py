@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from simcore.contract.traffic import Workload
-from traces import pieces
+from traces import TraceError, pieces
 from traces.conversations import Conversations, open_conversations
 
 TIMED: dict[str, Any] = {"arrivals": {"kind": "constant"}, "rate": 1.0}
@@ -22,6 +24,13 @@ def written(folder: Path, name: str, lines: Iterable[str]) -> Path:
 def opened(path: Path, **wishes: Any) -> Conversations:
     """Open at one conversation a second, unless told otherwise."""
     return open_conversations(path, **(TIMED | wishes))
+
+
+def problems(path: Path, **wishes: Any) -> list[str]:
+    """Return what is wrong with a file, without its name."""
+    with pytest.raises(TraceError) as error:
+        opened(path, **wishes)
+    return [problem.removeprefix(f"{path}:") for problem in error.value.problems]
 
 
 def whole(workload: Workload) -> Any:

@@ -131,13 +131,34 @@ def test_only_the_asked_rows_are_judged(tmp_path):
         ("ContextTokens,TIMESTAMP,GeneratedTokens\n", "1:1: column 1 must be TIMESTAMP, got 'ContextTokens'"),
         ("timestamp,ContextTokens,GeneratedTokens\n", "1:1: column 1 must be TIMESTAMP, got 'timestamp'"),
         ('{"text": "hello"}\n', "1:1: looks like no known format"),
-        ('[{"id": 1, "conversations": []}]\n', "1:1: this is one JSON array, not one object a line"),
+        ('[{"id": 1, "conversations": []}]\n', "1:1: this is a JSON array, not one object a line"),
+        (
+            '{"timestamp": 0, "usage": {"input_length": 5, "output_length": 6}}\n',
+            "1:1: missing key 'input_length': it stands within 'usage', and only the keys of a row are read",
+        ),
     ],
 )
 def test_a_file_without_sound_rows_says_why(tmp_path, text, problem):
     path = tmp_path / "trace"
     path.write_text(text)
     assert check(path)[0].startswith(f"{path}:{problem}")
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (HEADER.replace(",", ";").encode(), "its cells are separated by ';', and only commas are read"),
+        (HEADER.replace(",", "\t").encode(), "its cells are separated by '\\t', and only commas are read"),
+        (HEADER.encode("utf-16"), "it is no text in UTF-8"),
+        (b"PK\x03\x04\x14\x00", "it is a zip archive: unpack it"),
+        (b"a,b\n", "say what its columns are, as columns: "),
+    ],
+)
+def test_a_file_of_no_known_format_says_what_to_do(tmp_path, content, advice):
+    path = tmp_path / "trace"
+    path.write_bytes(content)
+    (problem,) = check(path)
+    assert advice in problem
 
 
 def test_a_file_of_another_format_says_what_it_looks_like(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.traces.clients_written import IDLE, chunk, everything, packed, same
 from tests.traces.written import azure
-from traces import TraceError
+from traces import TraceError, open_trace
 from traces.clients import is_clients, open_clients
 from traces.clients.population import read_population
 
@@ -37,6 +37,15 @@ def test_clients_are_told_from_other_folders_and_files(tmp_path):
     assert not is_clients(file)
     assert not is_clients(packed(other, tmp_path / "other.tar.gz"))
     assert not is_clients(tmp_path / "nothing")
+
+
+def test_a_folder_above_the_clients_is_refused_and_names_theirs(tmp_path):
+    folder = chunk(tmp_path / "data" / "reason" / "m", 0, BUSY)
+    with pytest.raises(TraceError, match=rf"{tmp_path}:1:1: a folder must hold .* \(did you mean {folder}\?\)"):
+        open_trace(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TraceError, match=r"this one has none$"):
+        open_trace(tmp_path / "empty")
 
 
 def test_a_client_without_lengths_is_left_out_and_counted(tmp_path):

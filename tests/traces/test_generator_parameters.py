@@ -35,7 +35,7 @@ def problems(**changes):
         ("poisson", "arrivals: must be a mapping with a kind, got 'poisson'"),
         ({}, "arrivals.kind: must be one of poisson, gamma, weibull, constant, quantiles, all_at_once, on_off, mmpp, "),
         ({"kind": "poison"}, "got 'poison' (did you mean 'poisson'?)"),
-        ({"kind": "poisson", "cv": 2}, "arrivals.cv: unknown key; known: kind"),
+        ({"kind": "poisson", "cv": 2}, "arrivals.cv: unknown key; have kind"),
         ({"kind": "gamma"}, "arrivals.cv: must be a number between 0.01 and 100, got nothing"),
         ({"kind": "gamma", "cv": 0}, "arrivals.cv: must be a number between 0.01 and 100, got 0"),
         ({"kind": "gamma", "cv": True}, "arrivals.cv: must be a number between 0.01 and 100, got True"),
@@ -76,6 +76,11 @@ def problems(**changes):
 )
 def test_a_mistake_in_the_arrivals_is_named(arrivals, problem):
     assert any(problem in found for found in problems(arrivals=arrivals))
+
+
+def test_a_mistake_is_told_once_and_not_for_all_that_follows_from_it():
+    wrong_rates = STATES | {"rates": [1, -1], "transitions": [[0, 1], [1, 0]]}
+    assert problems(arrivals=wrong_rates) == ["arrivals.rates: must be a list of numbers >= 0, got -1 in it"]
 
 
 @pytest.mark.parametrize(

@@ -123,3 +123,11 @@ def test_a_mistake_in_the_groups_is_named(changes: dict[str, object], problem: s
     with pytest.raises(ParameterError) as error:
         groups(GIVEN | changes, **TRAFFIC)
     assert any(problem in found for found in error.value.problems)
+
+
+def test_what_is_missing_is_told_once_and_not_key_by_key():
+    with pytest.raises(ParameterError) as error:
+        groups(GIVEN | {"output_tokens": None}, **TRAFFIC)
+    assert error.value.problems == [
+        "groups.output_tokens: must be a mapping with median, prompt_effect and within, got nothing"
+    ]

@@ -252,7 +252,7 @@ def test_everything_wrong_is_said_at_once():
         "programs.tools.bash.share: must be a number > 0, got -1",
         "programs.tools.read.tool_s.kind: must be one of fixed, exponential, lognormal, mixture, gamma, got 'gama' "
         "(did you mean 'gamma'?)",
-        "programs.tools.read.time: unknown key; known: share, tool_s",
+        "programs.tools.read.time: unknown key; have share, tool_s",
         "programs.max_context_tokens: must be above system_prompt_tokens (64), got 64",
         "programs.turn_token: unknown key (did you mean 'turn_tokens'?)",
     ]

@@ -89,7 +89,7 @@ def test_a_replay_is_a_workload():
     [
         ("azure_conv_2032", {}, r"no file .*azure_conv_2032.*did you mean 'azure_conv_2023'"),
         ("azure_sampel.csv", {}, "did you mean 'azure_sample.csv'"),
-        ("", {}, "directory"),
+        ("", {}, "a folder must hold ServeGen"),
         (
             "azure_sample.csv",
             {"format": "azuer"},

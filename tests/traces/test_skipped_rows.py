@@ -48,7 +48,7 @@ def test_a_bad_row_stops_the_reading_at_its_line_or_is_left_out_and_counted(tmp_
     assert message in error.value.problems[0]
     trace = open_trace(path, bad_rows="skip")
     assert (trace.requests, left_out(trace)) == (1, 1)
-    assert "1 bad rows left out" in trace.source
+    assert "1 bad row left out" in trace.source
 
 
 def test_what_is_left_out_holds_up_nobody_behind_it(tmp_path):

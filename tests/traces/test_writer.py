@@ -198,15 +198,20 @@ def test_a_turn_that_holds_less_than_the_one_before_is_counted(tmp_path):
             turn = np.array([0, 1])
             yield Arrivals(zero, np.array([900, 400]), turn + 5, program=zero, turn=turn, gap_ps=zero)
 
-    assert write_mooncake(Forgetful(), tmp_path / "out.jsonl", sessions=True).cut == 1
+    written = write_mooncake(Forgetful(), tmp_path / "out.jsonl", sessions=True)
+    assert written.cut == 1
     assert rows_of(tmp_path / "out.jsonl")[1]["input_length"] == 1
+    # The server is sent 900 + 5 + 1 tokens where the second prompt had 400.
+    assert (written.prompt_tokens, written.longer_tokens) == (1300, 506)
 
 
 def test_what_the_format_has_no_words_for_is_said(tmp_path):
     written = write_mooncake(open_trace("agent_programs", requests=5), tmp_path / "out.jsonl", sessions=True)
     assert written.lost == ("names of tools",)
-    written = write_csv(open_trace("rollout_groups", requests=16), tmp_path / "out.csv")
+    written = write_csv(open_trace("rollout_groups", requests=16), tmp_path / "out.csv", tpot_ms=20)
     assert written.lost == ("which requests are of one group", "shared prefixes")
+    written = write_csv(open_trace("chat_sessions", requests=5), tmp_path / "chat.csv", tpot_ms=20)
+    assert written.lost == ("shared prefixes", "that turns wait for each other")
 
 
 def test_a_table_is_read_back_exactly(tmp_path):

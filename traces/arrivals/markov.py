@@ -121,7 +121,7 @@ def _stationary(transitions: NDArray[np.float64]) -> NDArray[np.float64]:
 def _read_transitions(parameters: Parameters, states: int) -> tuple[tuple[float, ...], ...]:
     """Take `transitions`, a row for each state; left out: every other state is as likely."""
     given = parameters.raw("transitions")
-    if given is None:
+    if given is None or not states:  # without states the rates are wrong, and said to be
         return _all_alike(states)
     rows = given if isinstance(given, list | tuple) else []
     square = len(rows) == states and all(isinstance(row, list | tuple) and len(row) == states for row in rows)

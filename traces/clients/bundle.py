@@ -43,6 +43,12 @@ def is_clients(path: Path) -> bool:
         return False
 
 
+def folders_within(path: Path) -> list[Path]:
+    """Return the folders at most three below a folder that hold client files: `data/<kind>/<model>` in a tar."""
+    files = (file for depth in (1, 2, 3) for file in path.glob("*/" * depth + "chunk-*-trace.csv"))
+    return sorted({file.parent for file in files if _file_in_folder(file)})
+
+
 def client_files(path: Path) -> Iterator[ClientFile]:
     """Yield the client files of a folder or tar, one at a time in memory; TraceError if it cannot be read."""
     try:

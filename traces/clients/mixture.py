@@ -125,7 +125,7 @@ def clients(
 ) -> Mixture:
     """Return generated clients; ParameterError (a ValueError) lists everything wrong with the parameters.
 
-    given: `{count, skew, cv, prompt_tokens, output_tokens, diurnal}`, see docs/traffic.md; all may be left out.
+    given: `{count, skew, cv, prompt_tokens, output_tokens, diurnal}`, see docs/clients.md; all may be left out.
     rate: mean requests per second of all clients together.
     requests: how many; the first n are the same for every number.
     seed, replication: choose the draws, those of what the clients are like too.

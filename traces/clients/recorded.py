@@ -46,10 +46,9 @@ class Recorded:
 
     @property
     def source(self) -> str:
-        length = self.stretch.to_s - self.stretch.from_s
-        return (
-            f"{self.population}; from {self.stretch.from_s:g} s for {length:g} s, rates times {self.stretch.factor:.6g}"
-        )
+        from_s, for_s = self.stretch.from_s, self.stretch.to_s - self.stretch.from_s
+        rates = "rates as recorded" if self.stretch.factor == 1 else f"rates times {self.stretch.factor:.6g}"
+        return f"{self.population}; from {from_s:.12g} s for {for_s:.12g} s, {rates}"
 
     @property
     def rate(self) -> float:

@@ -2,7 +2,7 @@
 
     workload = open_conversations(Path("traces.jsonl.gz"), arrivals={"kind": "poisson"}, rate=0.1)
 
-`docs/traffic.md` says what of each format is taken, and what is not known.
+`docs/conversations.md` says what of each format is taken, and what is not known.
 """
 
 from traces.conversations.opening import FORMATS, PROMPT_TOKENS, format_of, open_conversations

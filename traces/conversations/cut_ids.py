@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from simcore.contract.traffic import Column
-from traces.conversations.json_places import object_of
 from traces.formats.base import BadRow
+from traces.formats.json_row import object_in
 
 _MARK = "cut out: list "
 _LIST = re.compile(r'("hash_ids":)\[(\d[\d,]*)\]', re.ASCII)
@@ -38,8 +38,8 @@ def decoded(line: str) -> tuple[dict[str, Any], dict[str, Column]]:
         return f'{found[1]}"{mark}"'
 
     if _MARK in line:
-        return object_of(line), {}
+        return object_in(line), {}
     try:
-        return object_of(_LIST.sub(cut, line)), lists
+        return object_in(_LIST.sub(cut, line)), lists
     except BadRow:
-        return object_of(line), {}  # to say where in the line itself it breaks
+        return object_in(line), {}  # to say where in the line itself it breaks

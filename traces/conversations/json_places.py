@@ -1,33 +1,12 @@
-"""JSON places: lines of JSON as objects, and in which column of a line something stands."""
+"""JSON places: the values of objects within a line, and in which column of the line each stands."""
 
 import json
 from decimal import Decimal
-from json import JSONDecodeError
-from typing import Any, NoReturn
+from typing import Any
 
 from simcore.contract.units import PS_PER_S
 from traces.conversations.table import MAX_S
-from traces.formats.base import MAX_TOKENS, BadRow, shown
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise JSONDecodeError(f"{constant} is not a number JSON knows", constant, 0)
-
-
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
-
-
-def object_of(line: str) -> dict[str, Any]:
-    """Return the object a line holds; BadRow if it holds none."""
-    try:
-        value = _DECODER.decode(line.rstrip("\r\n"))
-    except (ValueError, RecursionError) as error:
-        column = error.colno if isinstance(error, JSONDecodeError) else 1
-        message = error.msg if isinstance(error, JSONDecodeError) else str(error)
-        raise BadRow([(column, f"not JSON ({message}): {shown(line)}")]) from error
-    if not isinstance(value, dict):
-        raise BadRow([(1, f"a line must be an object, got {shown(line)}")])
-    return value
+from traces.formats.base import MAX_TOKENS, shown
 
 
 class Part:

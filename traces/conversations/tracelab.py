@@ -14,9 +14,10 @@ from traces import clock
 from traces.conversations import history
 from traces.conversations.conversation import Conversation, Fault, Found
 from traces.conversations.grouping import Row, conversations
-from traces.conversations.json_places import Part, object_of
+from traces.conversations.json_places import Part
 from traces.conversations.lines import Lines
 from traces.formats.base import BadRow
+from traces.formats.json_row import object_in
 
 _TELLING = ('"timing_events"', '"newly_append_tokens"', '"input_tokens_total"')
 _INPUTS = ("user_message", "tool_result")
@@ -58,7 +59,7 @@ def _rows(lines: Lines) -> Iterator[Row]:
             yield Row(*place, {}, None, Fault(1, 1, message))
             return
         try:
-            round_ = object_of(line)
+            round_ = object_in(line)
         except BadRow as bad:
             column, message = bad.faults[0]
             yield Row(*place, {}, None, Fault(lines.number, column, message))

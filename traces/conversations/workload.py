@@ -49,7 +49,7 @@ class Conversations:
         survey = self.survey
         notes = [f"{self.name} ({survey.format.name} conversations, sha256 {survey.sha256})"]
         if survey.skipped:
-            notes.append(f"{survey.skipped:,} conversations with broken rows left out")
+            notes.append(f"{survey.skipped:,} conversations with bad rows left out")
         if survey.failed:
             notes.append(f"{survey.failed:,} failed answers left out")
         if survey.empty_answers:

@@ -42,12 +42,14 @@ def of_file(first_line: str, asked: Format | None) -> Format:
     best = max(FORMATS.values(), key=lambda format: format.resembles(first_line))
     seen = best if best.resembles(first_line) >= _enough(first_line) else None
     if first_line.lstrip().startswith("["):
-        raise ValueError(f"this is one JSON array, not one object a line; the file starts with {start}")
-    if asked is None and seen is None:
         raise ValueError(
-            f"looks like no known format ({', '.join(FORMATS)}); say what its columns are, as columns: "
-            f"{{arrival: ..., prompt_tokens: ..., output_tokens: ...}}; the file starts with {start}"
+            f"this is a JSON array, not one object a line (jq -c '.[]' FILE writes it so); the file starts with {start}"
         )
+    if asked is None and seen is None:
+        advice = _what_it_may_be(first_line) or (
+            "say what its columns are, as columns: {arrival: ..., prompt_tokens: ..., output_tokens: ...}"
+        )
+        raise ValueError(f"looks like no known format ({', '.join(FORMATS)}); {advice}; the file starts with {start}")
     if asked is not None and seen is not None:
         raise ValueError(
             f"read as {asked.name} ({asked.layout}), but it looks like {seen.name} ({seen.layout}): "
@@ -57,6 +59,23 @@ def of_file(first_line: str, asked: Format | None) -> Format:
         raise ValueError(f"{asked.name} is {asked.layout}; this file starts with {start}")
     assert seen is not None
     return seen
+
+
+def _what_it_may_be(first_line: str) -> str:
+    """Return why a file is no table, where its first line tells.
+
+    >>> _what_it_may_be("TIMESTAMP;ContextTokens;GeneratedTokens")
+    "its cells are separated by ';', and only commas are read"
+    """
+    if first_line.startswith("PK\x03\x04"):
+        return "it is a zip archive: unpack it"
+    if "\x00" in first_line:
+        return "it is no text in UTF-8"
+    if "," not in first_line:
+        for separator in ("\t", ";"):
+            if separator in first_line:
+                return f"its cells are separated by {separator!r}, and only commas are read"
+    return ""
 
 
 def _enough(first_line: str) -> float:

@@ -66,6 +66,6 @@ class BlockFormat(JsonFormat):
 def first_object(line: str) -> dict[str, Any]:
     """Return the object of a first line; an empty one if there is none."""
     try:
-        return object_in(line, ())
+        return object_in(line)
     except BadRow:
         return {}

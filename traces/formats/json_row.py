@@ -24,7 +24,7 @@ def _refuse(constant: str) -> NoReturn:
 DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse)
 
 
-def object_in(line: str, keys: Sequence[str]) -> dict[str, Any]:
+def object_in(line: str, keys: Sequence[str] = ()) -> dict[str, Any]:
     """Return the object a line holds; BadRow if it holds none. keys: what it should have."""
     try:
         value = DECODER.decode(line.rstrip("\r\n"))
@@ -33,7 +33,8 @@ def object_in(line: str, keys: Sequence[str]) -> dict[str, Any]:
         message = error.msg if isinstance(error, JSONDecodeError) else str(error)
         raise BadRow([(column, f"not JSON ({message}): {shown(line)}")]) from error
     if not isinstance(value, dict):
-        raise BadRow([(1, f"a row must be an object with {', '.join(keys)}, got {shown(line)}")])
+        wanted = f" with {', '.join(keys)}" if keys else ""
+        raise BadRow([(1, f"a row must be an object{wanted}, got {shown(line)}")])
     return value
 
 
@@ -54,7 +55,7 @@ class JsonRow:
             if key not in self._value:
                 near = get_close_matches(key, others, n=1)
                 unknown = (self._place(near[0]), f"unknown key {near[0]!r} (did you mean {key!r}?)") if near else None
-                self.faults.append(unknown or (1, f"missing key {key!r}"))
+                self.faults.append(unknown or (1, f"missing key {key!r}{self._within(key)}"))
         if self.faults:
             raise BadRow(self.faults)
 
@@ -115,6 +116,11 @@ class JsonRow:
             return label.strip()
         self._wrong(key, f"a class must be a name, got {shown(_text(label))}")
         return ""
+
+    def _within(self, key: str) -> str:
+        """Return in which key's object a missing one stands instead."""
+        within = next((name for name, value in self._value.items() if isinstance(value, dict) and key in value), None)
+        return "" if within is None else f": it stands within {within!r}, and only the keys of a row are read"
 
     def _wrong(self, key: str, fault: str) -> None:
         self.faults.append((self._place(key), f"{key}: {fault}"))

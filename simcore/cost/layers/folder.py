@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from simcore.cost import catalogue
 from simcore.cost.hardware import Hardware, load_hardware
 from simcore.cost.layers.attention import tables_of
+from simcore.cost.layers.device import shipped
 from simcore.cost.layers.held_out import held_out_errors, prefers_stairs
 from simcore.cost.layers.possible import require_possible
 from simcore.cost.layers.tables import (
@@ -186,8 +186,8 @@ def _model(meta: Mapping[str, Any], name: str, folder: Path) -> ModelSpec | None
         if not same_model(str(meta["model"]), spec.name):
             raise ValueError(f"{folder}: measured for {meta['model']}, not for {spec.name}")
         return spec
-    shipped = next((known for known in model_names() if same_model(str(meta["model"]), known)), None)
-    return None if shipped is None else load_model(shipped, weights_dtype=weights)
+    known = next((name for name in model_names() if same_model(str(meta["model"]), name)), None)
+    return None if known is None else load_model(known, weights_dtype=weights)
 
 
 def _hardware(meta: Mapping[str, Any], name: str, folder: Path) -> Hardware | None:
@@ -196,9 +196,7 @@ def _hardware(meta: Mapping[str, Any], name: str, folder: Path) -> Hardware | No
         hardware = load_hardware(name)
         require_device(gpu, hardware, folder)
         return hardware
-    return next(
-        (found for found in map(load_hardware, catalogue.names("hardware")) if found.name.startswith(gpu)), None
-    )
+    return shipped(gpu)
 
 
 def _provenance(folder: Path, meta: Mapping[str, Any], source: str, commit: str) -> dict[str, Any]:

@@ -16,18 +16,24 @@ def require_possible(tables: LayerTables, model: ModelSpec, hardware: Hardware, 
     Another unit, another GPU, another model and shapes of another tp are all told by that.
     """
     head = {"lm_head": tables.head["lm_head"]}
+    fast, slow = [], []
     for name, curve in {**{name: tables.dense[name] for name in PRODUCTS}, **head}.items():
         k, n = _shape(model, tables.tp, name)
         dtype = "bf16" if name == "lm_head" else model.weights_dtype
-        for count, us in zip(curve.counts.tolist(), curve.us.tolist(), strict=True):
-            least_us = _peak_us(hardware, dtype, count, k, n)
-            if us * _ABOVE_PEAK < least_us:
-                raise ValueError(_said(where, name, count, us, "above the peak", least_us / us, hardware, tables))
-        slowest = float(curve.counts[-1])
-        least_us = _peak_us(hardware, dtype, slowest, k, n)
-        if _last(curve) > _BELOW_PEAK * least_us:
-            times = _last(curve) / least_us
-            raise ValueError(_said(where, name, slowest, _last(curve), "far below the peak", times, hardware, tables))
+        points = [(count, us, _peak_us(hardware, dtype, count, k, n)) for count, us in _points(curve)]
+        fast += [(least_us / us, name, count, us) for count, us, least_us in points]
+        count, us, least_us = points[-1]
+        slow.append((us / least_us, name, count, us))
+    for worst, allowed, what in (
+        (max(fast), _ABOVE_PEAK, "above the peak"),
+        (max(slow), _BELOW_PEAK, "below the peak"),
+    ):
+        times, name, count, us = worst
+        if times > allowed:
+            raise ValueError(
+                f"{where}: {name} at {count:g} took {us:g} us, {times:.3g} times {what} of {hardware.name}. Are these "
+                f"microseconds, of {tables.model}, of one layer, with tp {tables.tp}?"
+            )
 
 
 def _peak_us(hardware: Hardware, dtype: str, rows: float, k: int, n: int) -> float:
@@ -50,14 +56,5 @@ def _shape(model: ModelSpec, tp: int, name: str) -> tuple[int, int]:
     }[name]
 
 
-def _said(
-    where: object, name: str, count: float, us: float, what: str, times: float, hardware: Hardware, tables: LayerTables
-) -> str:
-    return (
-        f"{where}: {name} at {count:g} must take about what {hardware.name} allows, got {us:g} us: {times:.3g} times "
-        f"{what}. Are these microseconds, of {tables.model}, of one layer, with tp {tables.tp}?"
-    )
-
-
-def _last(curve: Curve) -> float:
-    return float(curve.us[-1])
+def _points(curve: Curve) -> list[tuple[float, float]]:
+    return list(zip(curve.counts.tolist(), curve.us.tolist(), strict=True))

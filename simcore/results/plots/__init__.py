@@ -42,16 +42,16 @@ def draw_plots(out: Path, point: Mapping[str, Any] | None = None) -> list[Path]:
 def telling_point(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return the sweep point at which the systems differ most in attainment (without an SLO, in mean TTFT).
 
-    Where they do not differ, or there is one: the last point, in the order of the sweep, at which all runs are STABLE,
-    else the first. Without a sweep that is the empty point; ties go to the earlier one.
+    Points at which every run is OVERLOADED, whose latencies tell the length of the run, are taken only where there are
+    no others. Where the systems do not differ, or there is one: the last point, in the order of the sweep, at which all
+    runs are STABLE, else the first. Without a sweep that is the empty point; ties go to the earlier one.
     """
     spread: dict[str, float] = {}
     points = {point_text(run["point"]): dict(run["point"]) for run in summary["runs"]}
-    stable = list(points)
-    for text in points:
+    states = {text: [run["state"] for run in summary["runs"] if point_text(run["point"]) == text] for text in points}
+    telling = [text for text in points if set(states[text]) != {"OVERLOADED"}] or list(points)
+    for text in telling:
         runs = [run for run in summary["runs"] if point_text(run["point"]) == text]
-        if any(run["state"] != "STABLE" for run in runs):
-            stable.remove(text)
         metric = "slo_attainment" if summary["slo"] else "mean_ttft_ms"
         means = []
         for system in dict.fromkeys(run["system"] for run in runs):
@@ -62,5 +62,6 @@ def telling_point(summary: Mapping[str, Any]) -> dict[str, Any]:
     if not spread:
         return {}
     if not any(spread.values()):
+        stable = [text for text in points if set(states[text]) == {"STABLE"}]
         return points[stable[-1] if stable else next(iter(points))]
     return points[max(spread, key=lambda text: spread[text])]
