@@ -35,7 +35,7 @@ def test_iterations_take_what_the_profile_says(tmp_path, monkeypatch):
     assert results.data["provenance"]["profile"]["held_out_error"]["median"] == 0.05
     assert results.data["provenance"]["profile"]["provenance"] == {"weights": "random:tiny"}
     resolved = (results.out / "study.resolved.yaml").read_text()
-    assert f"cost: {tmp_path / 'p.json'}" in resolved, "the study as it ran finds its profile from anywhere"
+    assert f"profile: {tmp_path / 'p.json'}" in resolved, "the study as it ran finds its profile from anywhere"
 
 
 def test_what_a_profile_holds_is_in_the_hash_of_a_cell_where_it_lies_is_not(tmp_path):
@@ -61,7 +61,7 @@ def test_a_sweep_lays_a_profile_beside_the_roofline(tmp_path):
         ("rofline", "cost: unknown cost 'rofline'; have roofline (did you mean 'roofline'?)"),
         ("none.json", "cost: no such file: 'none.json'"),
         ("broken.json", "cost: {folder}/broken.json: schema must be 'simcore.profile/1', got None"),
-        ("7", "cost: must be text, got 7"),
+        ("7", "cost: must be a mapping of keys, got 7"),
     ],
 )
 def test_a_cost_that_is_none_is_refused_at_its_place(tmp_path, written, message):
