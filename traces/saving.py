@@ -34,12 +34,7 @@ def saving(path: Path, *, overwrite: bool = False) -> Iterator[TextIO]:
 @contextmanager
 def part_of(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield the name of a file beside `path` that becomes `path` when the block ends well, and is removed if not."""
-    if path.is_dir():
-        raise TraceError([f"{path}: is a folder; name a file"])
-    if path.exists() and not overwrite:
-        raise TraceError([f"{path}: exists; --force writes over it"])
-    if not path.parent.is_dir():
-        raise TraceError([f"{path}: there is no folder {path.parent}"])
+    check_free(path, overwrite=overwrite)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part
@@ -48,3 +43,13 @@ def part_of(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         raise TraceError([f"{path}: cannot be written: {error.strerror or error}"]) from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def check_free(path: Path, *, overwrite: bool = False) -> None:
+    """Raise TraceError if no file can be written there, before the work is done that it is to hold."""
+    if path.is_dir():
+        raise TraceError([f"{path}: is a folder; name a file"])
+    if path.exists() and not overwrite:
+        raise TraceError([f"{path}: exists; --force writes over it"])
+    if not path.parent.is_dir():
+        raise TraceError([f"{path}: there is no folder {path.parent}"])

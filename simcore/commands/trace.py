@@ -69,6 +69,13 @@ def info(
         from simcore.commands.trace_table import print_json, print_statistics
         from traces.statistics import measure
 
+        if plot is not None:
+            from traces.saving import check_free
+
+            if plot.suffix != ".png":
+                complain(f"--plot {plot}: must end in .png")
+                raise typer.Exit(2)
+            check_free(plot, overwrite=force)
         workload = _reading(format, time_unit, rate, requests, seed, bad_rows, keys).open(trace)
         statistics = measure(workload, sharing=sharing)
         if as_json:

@@ -28,7 +28,7 @@ class Reading:
         """Return the workload. Raises TraceError or ParameterError."""
         from traces import ParameterError
 
-        given = {**self.options, **_assigned(self.keys)}
+        given = self._given()
         try:
             return _opened(trace, given)
         except ParameterError as error:
@@ -39,7 +39,7 @@ class Reading:
         """Return the workload where only its rows matter: what the file lacks is made up. Raises as `open` does."""
         from traces import ParameterError
 
-        given = {**self.options, **_assigned(self.keys)}
+        given = self._given()
         try:
             return _opened(trace, given)
         except ParameterError as error:
@@ -47,6 +47,16 @@ class Reading:
             if not lacking:
                 raise
             return _opened(trace, {**given, **{key: _STAND_INS[key] for key in lacking}})
+
+    def _given(self) -> dict[str, Any]:
+        from traces import ParameterError
+
+        assigned = _assigned(self.keys)
+        if twice := [key for key in assigned if key in self.options]:
+            raise ParameterError(
+                [f"--set {key}: {_option(key)} says it, too; leave one of the two out" for key in twice]
+            )
+        return {**self.options, **assigned}
 
 
 def catalogued(name: str, keys: Sequence[str], *, rate: float | None, requests: int | None, seed: int) -> "Workload":
@@ -77,6 +87,10 @@ def of_study(
             chosen = chosen.set(f"workload.{key}", value)
     cell = chosen.plan()[0]
     return open_workload(cell.spec, cell.trace_file, cell.seed if seed is None else seed)
+
+
+def _option(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
 
 
 def _opened(trace: str, given: Mapping[str, Any]) -> "Workload":

@@ -1,6 +1,6 @@
 """Claims: what a paper or a team says of the systems of a study, held against the study's own runs.
 
-A claim holds, fails, or stays undecided; which of them is never chosen here, only found. Rules: docs/claims.md.
+A claim holds, fails, or stays open; which of them is never chosen here, only found. Rules: docs/claims.md.
 """
 
 from collections.abc import Mapping, Sequence
@@ -97,7 +97,7 @@ def check_claims(
         runs: entries of `runs` in summary.json.
         breaking: entries of `breaking`.
 
-    Keys: claim, source, paper, here, ci_low, ci_high, holds (true, false, null: undecided), why; metric, per,
+    Keys: claim, source, paper, here, ci_low, ci_high, holds (true, false, null: open), why; metric, per,
     request_class, systems, relation, at, quantity (what `here` is: a ratio, reduction, difference, value; along a
     sweep a factor or change), n (seeds), confidence; and `checks`, the same of each point or pair looked at.
     """

@@ -38,8 +38,8 @@ class Check:
 
     Args:
         estimate: with the interval that decided.
-        holds: None: undecided.
-        reason: why it is undecided; notes that bear on any outcome.
+        holds: None: open.
+        reason: why it is open; notes that bear on any outcome.
         room: how far the interval lies within what the claim allows.
     """
 

@@ -29,14 +29,6 @@ BACKLOG_RATIO = 1.25
 Ints = NDArray[np.int64]
 
 
-def state_of(arrivals_ps: Ints, starts_ps: Ints) -> Health:
-    """Return the state of a run from its dates, in any order; a request that never started has no start."""
-    if not len(arrivals_ps):
-        return "STABLE"
-    window = (int(arrivals_ps.min()), int(arrivals_ps.max()))
-    return classify(count_by_part([arrivals_ps], *window), count_by_part([starts_ps], *window))
-
-
 def count_by_part(dates_ps: Iterable[Ints], start_ps: int, end_ps: int) -> Ints:
     """Return how many dates lie before the window and in each of its parts, [1 + PARTS]; later ones count nowhere."""
     counts = np.zeros(1 + PARTS, np.int64)

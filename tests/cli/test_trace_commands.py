@@ -87,6 +87,17 @@ def test_info_draws_a_picture_and_does_not_write_over_one(folder):
     assert again.stderr == "p.png: exists; --force writes over it\n"
 
 
+def test_a_picture_that_cannot_be_written_is_refused_before_the_trace_is_read(folder):
+    for name, why in (("no/p.png", "there is no folder no"), ("p.pdf", "must end in .png")):
+        done = run("info", "azure_conv_2023", "--plot", name, status=2)
+        assert (done.stdout, why in done.stderr) == ("", True)
+
+
+def test_a_key_that_is_said_twice_is_refused():
+    done = run("info", "azure_conv_2023", "--rate", 5, "--set", "rate=6", status=2)
+    assert done.stderr == "--set rate: --rate says it, too; leave one of the two out\n"
+
+
 def test_validate_counts_what_is_sound(folder):
     assert run("validate", azure(folder, "0,1,1", "1,1,1")).stdout == f"{folder}/azure.csv: valid, 2 requests\n"
 

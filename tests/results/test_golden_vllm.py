@@ -110,7 +110,7 @@ BOUNDS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(FINISHED.map(lambda first: Drawn(0, first.ttft, first.gaps)), st.lists(FINISHED | FAILED, max_size=30), BOUNDS)
 def test_every_metric_of_a_drawn_run_equals_vllms(first, others, slo):
     # The clock of vLLM starts with the first request it sent successfully, ours with the first that came.
