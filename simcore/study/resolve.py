@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from simcore.contract import OracleView, Policy, Scheduler
+from simcore.contract import OracleView, Policy, Scheduler, Shape
 from simcore.cost import (
     Hardware,
     ModelSpec,
@@ -157,8 +157,17 @@ class _Resolver(Lookup):
             return None
         profile = self.attempt(("cost",), lambda: open_profile(FilePath(file), overhead_s))
         if profile is not None and model is not None and hardware is not None and "cluster" in self.sound:
-            self.attempt(("cost",), lambda: profile.cost(model, hardware, self.spec.cluster.tp))
+            cost = self.attempt(("cost",), lambda: profile.cost(model, hardware, self.spec.cluster.tp))
+            if cost is not None and self.shares_sms():
+                part = Shape(decodes=1, context=1, sm_pct=50)
+                self.attempt(("cost",), lambda: cost.line(part))
         return profile
+
+    def shares_sms(self) -> bool:
+        """Return whether lanes of some system have only a part of the SMs each."""
+        mechanisms = [self.spec.mechanism] if "mechanism" in self.sound else []
+        mechanisms += [system.mechanism for system in self.spec.systems.values()] if "systems" in self.sound else []
+        return any(mechanism.sm_split not in (None, "off") for mechanism in mechanisms)
 
     def kv_blocks(self, model: ModelSpec, hardware: Hardware, scheduler: Scheduler) -> int | None:
         """Return the KV blocks of an instance: as the study says, or what fits beside the weights."""

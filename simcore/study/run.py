@@ -97,7 +97,8 @@ def _store(root: Path) -> Path:
             raise PermissionError(EACCES, os.strerror(EACCES))
     except OSError as error:
         raise StudyError([Problem(str(store), "", f"finished cells cannot be kept: {error.strerror}")]) from None
-    return store
+    # joblib keeps its workers from run to run, in the folder where they were started.
+    return store.absolute()
 
 
 def _results(

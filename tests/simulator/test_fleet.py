@@ -1,5 +1,7 @@
 """Fleet: instances boot, drain, change their role and are terminated. Every iteration takes 10 ms."""
 
+from dataclasses import replace
+
 import pytest
 
 from simcore.contract import (
@@ -21,7 +23,8 @@ from simcore.contract import (
     WakeAt,
 )
 from simcore.contract import decisions as log
-from simcore.simulator import Mechanisms, Topology
+from simcore.simulator import Mechanisms
+from tests.simulator.failing import TWO_NODES
 from tests.simulator.harness import at, router, run, scheduler
 from tests.simulator.watcher import RoleSetter, Watcher, first_up, run_both
 
@@ -116,19 +119,7 @@ def test_timers_of_one_instant_keep_their_order_when_instances_are_added():
 
 
 def test_a_new_instance_has_links_of_its_own():
-    topology = Topology(
-        instances=1,
-        tp=1,
-        gpus_per_node=1,
-        gpus_per_pcie_switch=1,
-        nvlink_bytes_per_s=0,
-        pcie_bytes_per_s=1000,
-        network_bytes_per_s=1000,
-        nvlink_latency_ps=0,
-        pcie_latency_ps=0,
-        network_latency_ps=0,
-        launch_ps=0,
-    )
+    topology = replace(TWO_NODES, instances=1)
     ran = run_both(
         [(30, 8, 3)],
         lambda: Watcher(hand=lambda view, request: 1, script={10: (Scale(1),)}),

@@ -160,6 +160,15 @@ def test_a_worker_that_dies_takes_no_other_cell_with_it(tmp_path):
     assert [run["system"] for run in results.data["runs"]] == ["fine", "fine"]
 
 
+def test_a_second_run_elsewhere_keeps_its_cells_there(tmp_path, monkeypatch):
+    monkeypatch.delenv("SIMCORE_RUNS")
+    for place in (tmp_path / "first", tmp_path / "second"):
+        place.mkdir()
+        monkeypatch.chdir(place)
+        results = Study.load(write_study(place, TINY)).run(jobs=2, plots=False)
+        assert len(list((place / "runs" / ".cells").iterdir())) == len(results.summary) == 2
+
+
 def test_the_resolved_study_runs_to_the_same_cells_from_anywhere(tmp_path, monkeypatch):
     text = TINY.replace("router: round_robin", "router: 'odd.py:Slow'") + "sweep: {workload.rate: [10, 20]}\n"
     study = Study.load(write_study(tmp_path, text)).override("workload.requests=5").with_seeds_from(3)

@@ -11,6 +11,7 @@ from simcore.cost.layers.counts import MeasuredLayers
 from simcore.cost.layers.tables import HEAD, ONCE, PRODUCTS, SMALL, LayerTables
 from simcore.cost.layers.uneven import AlphaBuckets, LongestAlone, Ratios
 from simcore.cost.model_spec import ModelSpec
+from simcore.cost.outside import outside_in_words
 from simcore.cost.roofline import AllReduce
 from simcore.cost.tables.count_terms import Padded
 
@@ -98,6 +99,10 @@ class LayerProfile(Composite):
         Attention counts iterations it was asked about; the others each count of tokens or sequences once.
         """
         return {term.name: term.outside for term in self._counting if term.outside}
+
+    def warning(self) -> str | None:
+        """Return what to tell the user at the end of a run: how often the profile did not reach, if ever."""
+        return outside_in_words(self.outside())
 
 
 class PrefillStep:

@@ -11,6 +11,7 @@ from simcore.cost.composite import Composite, CountTerm, LineTerm
 from simcore.cost.hardware import Hardware
 from simcore.cost.matmuls import LayerMatmuls, LmHead, Product
 from simcore.cost.model_spec import ModelSpec
+from simcore.cost.outside import outside_in_words
 from simcore.cost.roofline import AllReduce, Elementwise, Launch
 from simcore.cost.tables.attention_terms import MeasuredDecodeAttention, MeasuredPrefillAttention
 from simcore.cost.tables.count_terms import Measured, Padded
@@ -79,11 +80,7 @@ class TableCost(Composite):
 
     def warning(self) -> str | None:
         """Return what to tell the user at the end of a run: how often the tables did not reach, if ever."""
-        outside = self.outside()
-        if not outside:
-            return None
-        counts = ", ".join(f"{name} {count:,}" for name, count in outside.items())
-        return f"the cost tables were asked {sum(outside.values()):,} times outside what was measured ({counts})"
+        return outside_in_words(self.outside())
 
 
 class _Choice:
