@@ -15,6 +15,7 @@ from simcore.commands.errors import complain, user_errors
 from simcore.commands.fidelity import fidelity
 from simcore.commands.profile_import import import_profile
 from simcore.commands.report import report
+from simcore.commands.serve import serve
 
 if TYPE_CHECKING:
     from simcore.study.plan import Cell
@@ -135,6 +136,7 @@ def list_names(
 # What `simcore --help` lists, after the commands above: from studies to what stands around them.
 app.command()(capacity)
 app.command()(fidelity)
+app.command()(serve)
 app.command()(compare)
 app.command()(report)
 profile.app.command("import")(import_profile)

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-End = Literal["length", "stop", "too_long", "queue_full", "policy", "client", "timeout", "aborted", "failed", "shutdown"]
+End = Literal[
+    "length", "stop", "too_long", "queue_full", "policy", "client", "timeout", "aborted", "failed", "shutdown"
+]
 """Why a call is over: it got all its tokens; a token that ends texts; it can never fit; `max_waiting`; its router's
 choice; its client hung up; its client lost patience; a policy's choice; its instance, or the run, failed; the door is
 shut."""

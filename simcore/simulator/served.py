@@ -221,6 +221,7 @@ class Served(Simulator):
         if news:
             self.listener(news)
 
+
 class ServedMock(Served, Mock):
     """A simulated cluster at the pace of real time, open to calls: its tokens come when they would, and say nothing.
 
