@@ -8,6 +8,7 @@ import typer
 
 from simcore import __version__
 from simcore.commands import profile, trace
+from simcore.commands.agents import agents
 from simcore.commands.capacity import capacity
 from simcore.commands.compare import compare
 from simcore.commands.doctor import doctor
@@ -137,6 +138,7 @@ def list_names(
 app.command()(capacity)
 app.command()(fidelity)
 app.command()(serve)
+app.command()(agents)
 app.command()(compare)
 app.command()(report)
 profile.app.command("import")(import_profile)
