@@ -102,7 +102,7 @@ class _Front:
 
     async def health(self, request: Request) -> Response:
         if not self._gateway.is_open:
-            raise refused_by("shutdown")
+            raise Refused("the server lets nobody in any more", status=503)
         return PlainTextResponse("")
 
     async def metrics(self, request: Request) -> Response:

@@ -15,21 +15,14 @@ class Answer:
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self._tokens: list[int] = []
-        self._end: End | None = None
-        self._came = asyncio.Event()
+        self._news: asyncio.Queue[tuple[list[int], End | None]] = asyncio.Queue()
 
     def put(self, tokens: list[int], end: End | None) -> None:
-        self._tokens += tokens
-        self._end = end
-        self._came.set()
+        self._news.put_nowait((tokens, end))
 
     async def more(self) -> tuple[list[int], End | None]:
-        """Wait for news; return all tokens since the last time, and the end if it was reached."""
-        await self._came.wait()
-        self._came.clear()
-        tokens, self._tokens = self._tokens, []
-        return tokens, self._end
+        """Wait for news; return the tokens of an iteration, and the end if it was the last."""
+        return await self._news.get()
 
 
 class Gateway:
@@ -47,7 +40,7 @@ class Gateway:
     @property
     def is_open(self) -> bool:
         """Calls are let in."""
-        return not self._served.closing
+        return self._served.is_open
 
     def ask(self, call: Call) -> Answer:
         """Bring a call in, from the event loop; return where its answer comes."""

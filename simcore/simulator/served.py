@@ -91,7 +91,7 @@ class Served(Simulator):
                 self._at_door.add(call)
                 self.clock.post(partial(self._come_in, call))
                 return
-        self.listener([News(call, [], "shutdown")])
+        self.listener([News(call, [], self._why_gone)])
 
     def hang_up(self, call: Call) -> None:
         """Give a call up; nothing happens if it is over."""
@@ -116,7 +116,7 @@ class Served(Simulator):
             with self._door:
                 self._gone = True
             left = sorted(self._at_door, key=lambda call: call.request_id)
-            self.tell([News(call, [], "shutdown" if self.closing else "failed") for call in left])
+            self.tell([News(call, [], self._why_gone) for call in left])
         return self._close()
 
     def end_if_over(self) -> None:
@@ -125,6 +125,15 @@ class Served(Simulator):
 
     def stands_still(self) -> bool:
         return self.closing and super().stands_still()
+
+    @property
+    def is_open(self) -> bool:
+        """Calls are let in."""
+        return not (self.closing or self._gone)
+
+    @property
+    def _why_gone(self) -> End:
+        return "shutdown" if self.closing else "failed"
 
     def _come_in(self, call: Call) -> None:
         if self.closing:
