@@ -57,11 +57,14 @@ def mock(traffic: Traffic | None = None, step_ms: float = 1, **given: Any) -> Se
     return ServedMock(settings(cost=cost, **given), traffic or Traffic([]), placeholder=ord("."))
 
 
+def toy(**given: Any) -> Serves:
+    return Serves(**({"model": "toy", "tokenizer": ByteTokenizer(), "context_tokens": 500} | given))
+
+
 @contextmanager
 def serving(run: Served, **given: Any) -> Iterator[Site]:
     """Serve a run as model `toy` whose context is 500 tokens."""
-    serves = Serves(**({"model": "toy", "tokenizer": ByteTokenizer(), "context_tokens": 500} | given))
-    site = Site(run, serves)
+    site = Site(run, toy(**given))
     site.open()
     try:
         yield site
