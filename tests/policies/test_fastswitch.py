@@ -1,4 +1,4 @@
-"""FastSwitch: the longest prefix of the priority order that fits runs; the rest is switched out. Blocks of 10 tokens."""
+"""FastSwitch: the longest prefix of the priority order that fits runs, the rest is switched out. Ten-token blocks."""
 
 import pytest
 
