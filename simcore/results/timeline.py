@@ -13,7 +13,6 @@ from simcore.contract import decisions as log
 from simcore.results.parquet import row_groups
 from simcore.results.phases import NOWHERE, Phase, Row, phases
 
-
 _PS_PER_NS = 1000
 _NS_PER_S = 1e9
 _SEQUENCE = 1

@@ -1,5 +1,6 @@
 """Timelines: a run as a Perfetto trace, read back packet by packet."""
 
+import itertools
 from collections import Counter
 
 import pytest
@@ -66,7 +67,7 @@ def test_batches_follow_each_other_and_say_what_is_in_them(packets):
     for track in tracks:
         batches = [each for each in slices(packets) if each[0] == track]
         assert batches[0][1] == "100 prompt tokens"
-        assert all(end <= begin for (*_, end), (_, _, begin, _) in zip(batches, batches[1:], strict=False))
+        assert all(end <= begin for (*_, end), (_, _, begin, _) in itertools.pairwise(batches))
 
 
 def test_the_same_run_gives_the_same_bytes(tmp_path, monkeypatch):
