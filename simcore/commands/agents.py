@@ -1,7 +1,8 @@
 """Agents: `simcore agents URL STUDY`: the workload of a study against a server, turns and tool pauses included."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,6 +21,7 @@ def agents(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the study; may be given often."),
     ] = None,
+    backend: Annotated[Literal["sim", "real"], typer.Option(help="real: with what `real.instead` changes.")] = "sim",
     model: Annotated[str | None, typer.Option(help="Default: the first that the server has.")] = None,
     vocabulary: Annotated[int, typer.Option(min=2, help="Prompts are token ids below it.")] = 256,
     hints: Annotated[bool, typer.Option("--hints/--no-hints", help="Name the program of a turn (job_id).")] = True,
@@ -38,7 +40,7 @@ def agents(
         complain(f"--speed: must be > 0, got {speed}")
         raise typer.Exit(2)
     with user_errors():
-        programs, seed, name = _programs(study, assignments or ())
+        programs, seed, name = _programs(study, assignments or (), backend)
         from simcore.agents import Target, bench_result, replay
         from simcore.results.cell import write_json
 
@@ -65,7 +67,9 @@ def agents(
         raise typer.Exit(1)
 
 
-def _programs(study: str, assignments: "list[str] | tuple[()]") -> "tuple[list[Program], int, str]":
+def _programs(
+    study: str, assignments: Sequence[str], backend: Literal["sim", "real"]
+) -> "tuple[list[Program], int, str]":
     """Return the programs of a study at its first point and seed, the seed, and the study's name."""
     from simcore.agents import read_programs
     from simcore.study.api import Study
@@ -74,5 +78,5 @@ def _programs(study: str, assignments: "list[str] | tuple[()]") -> "tuple[list[P
     chosen = Study.load(study)
     for assignment in assignments:
         chosen = chosen.override(assignment)
-    cell = chosen.plan()[0]
+    cell = chosen.plan(backend=backend)[0]
     return read_programs(open_workload(cell.spec, cell.trace_file, cell.seed)), cell.seed, cell.spec.study

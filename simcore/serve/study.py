@@ -100,7 +100,7 @@ def _run(
 def _opened(cell: Cell, sink: "Sink", tokenizer: Path | None) -> "tuple[Served, Serves]":
     """Return the run, and what is served by it."""
     from simcore.serve.app import Serves
-    from simcore.simulator.served import ServedMock
+    from simcore.simulator.served_mock import ServedMock
 
     settings = settings_of(cell, lasts_s=0.0)
     # The token that ends a request is never attended to, so its KV is never written.

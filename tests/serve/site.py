@@ -18,7 +18,8 @@ from simcore.serve.app import Serves, make_app  # noqa: E402
 from simcore.serve.gateway import Gateway  # noqa: E402
 from simcore.serve.server import HttpServer, listen, url_of  # noqa: E402
 from simcore.serve.tokenizers import ByteTokenizer  # noqa: E402
-from simcore.simulator.served import Served, ServedMock  # noqa: E402
+from simcore.simulator.served import Served  # noqa: E402
+from simcore.simulator.served_mock import ServedMock  # noqa: E402
 from tests.property.cluster.traffic import Traffic  # noqa: E402
 from tests.real.runs import settings  # noqa: E402
 
