@@ -1,5 +1,6 @@
 """Served: engines in real time that answer calls from outside: their prompts are read, their tokens go out."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from realbackend.pace import ModelPace
@@ -42,6 +43,18 @@ class ServedCluster(WallCluster, Served):
             request = self.live[each.request]
             self.gave(request, each.start + len(each.tokens) - request.prompt, token, news)
         self.tell(news)
+
+    def ended(
+        self,
+        lane: SimLane,
+        firsts: list[Request] | None,
+        finished: list[Request],
+        now: int,
+        handed: Sequence[Request] = (),
+    ) -> None:
+        super().ended(lane, firsts, finished, now, handed)
+        for request in finished:
+            del self.generated[request.id]  # it was told; a server runs for long
 
     def ends_text(self, request: Request, position: int, token: int) -> bool:
         call = self.calls[request.id]

@@ -1,12 +1,13 @@
 """Metrics: the state of the run in Prometheus' text format, by the names that vLLM has for the same things."""
 
+from simcore.contract import to_s
 from simcore.serve.gateway import Gateway
 from simcore.simulator.served import Served
 
 
 async def metrics_text(gateway: Gateway, model: str) -> str:
     """Return gauges of each instance (`engine`), and counts of all calls."""
-    rows = await gateway.read(_instances)
+    rows, late_s = await gateway.read(_state)
     of_model = f'model_name="{model}"'
     lines = []
     for index, (name, kind, says) in enumerate(_OF_INSTANCES):
@@ -14,7 +15,8 @@ async def metrics_text(gateway: Gateway, model: str) -> str:
         lines += [f'{name}{{{of_model},engine="{engine}"}} {row[index]:g}' for engine, row in enumerate(rows)]
     for name, total in gateway.totals().items():
         lines += [f"# TYPE vllm:{name}_total counter", f"vllm:{name}_total{{{of_model}}} {total}"]
-    lines.append("# TYPE vllm:request_success_total counter")
+    lines += ["# HELP simcore:late_seconds How late the run was at most.", "# TYPE simcore:late_seconds gauge"]
+    lines += [f"simcore:late_seconds{{{of_model}}} {late_s:g}", "# TYPE vllm:request_success_total counter"]
     ends = sorted(gateway.ends.items())
     lines += [f'vllm:request_success_total{{{of_model},finished_reason="{end}"}} {count}' for end, count in ends]
     return "\n".join(lines) + "\n"
@@ -28,8 +30,8 @@ _OF_INSTANCES = (
 )
 
 
-def _instances(served: Served) -> list[tuple[float, ...]]:
-    return [
+def _state(served: Served) -> tuple[list[tuple[float, ...]], float]:
+    rows = [
         (
             sum(len(lane.running) for lane in instance.lanes),
             instance.waiting,
@@ -38,3 +40,4 @@ def _instances(served: Served) -> list[tuple[float, ...]]:
         )
         for instance in served.instances
     ]
+    return rows, to_s(served.clock.late_ps)

@@ -31,11 +31,15 @@ class Contents:
         self._kept = kept
         self._names: OrderedDict[bytes, int] = OrderedDict()
 
-    def hashes(self, text: Sequence[int]) -> list[bytes]:
-        """Return a hash of `text` up to the end of each full block. May be called from any thread."""
-        size, found, before = self.block_tokens, [], b""
+    def hashes(self, text: Sequence[int], known: Sequence[bytes] = ()) -> list[bytes]:
+        """Return a hash of `text` up to the end of each full block. May be called from any thread.
+
+        known: those of its first blocks, which are not computed again.
+        """
+        size, found = self.block_tokens, list(known)
+        before = found[-1] if found else b""
         numbers = array("q", text)
-        for end in range(size, len(text) + 1, size):
+        for end in range(size * (len(found) + 1), len(text) + 1, size):
             before = blake2b(numbers[end - size : end].tobytes(), digest_size=16, key=before).digest()
             found.append(before)
         return found

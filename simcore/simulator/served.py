@@ -209,7 +209,7 @@ class Served(Simulator):
         """Return the end of a request; None: it got all its tokens."""
         call = self.calls.pop(request.id)
         if self.hashing:
-            self.contents_of.name(request.id, self.contents_of.hashes([*call.prompt, *call.text]))
+            self.contents_of.name(request.id, self.contents_of.hashes([*call.prompt, *call.text], call.hashes))
         if why is None:
             why = "stop" if call.text and call.text[-1] in call.ends and len(call.text) >= call.min_tokens else "length"
         return News(call, call.text[call.told :], why)

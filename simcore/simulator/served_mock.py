@@ -1,4 +1,4 @@
-"""Served mock: a simulated cluster at the pace of real time that answers calls: when it would, without what it would."""
+"""Served mock: a simulated cluster at the pace of real time that answers calls when it would, with placeholders."""
 
 from collections.abc import Callable
 from dataclasses import replace

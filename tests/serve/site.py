@@ -59,7 +59,8 @@ def mock(traffic: Traffic | None = None, step_ms: float = 1, **given: Any) -> Se
 
 
 def toy(**given: Any) -> Serves:
-    return Serves(**({"model": "toy", "tokenizer": ByteTokenizer(), "context_tokens": 500} | given))
+    what: dict[str, Any] = {"model": "toy", "tokenizer": ByteTokenizer(), "context_tokens": 500}
+    return Serves(**(what | given))
 
 
 @contextmanager

@@ -77,9 +77,8 @@ def test_a_body_beyond_all_bounds_is_not_read(site):
 
 
 def test_a_full_queue_is_said_at_once_and_those_in_it_are_served():
-    one_at_a_time = {"instances": 1, "mechanisms": Mechanisms(max_waiting=2), "kv_blocks": 2}
     body = {"prompt": [1] * 17, "max_tokens": 10}  # takes both blocks
-    with serving(mock(step_ms=20, **one_at_a_time)) as site:
+    with serving(mock(step_ms=20, instances=1, kv_blocks=2, mechanisms=Mechanisms(max_waiting=2))) as site:
 
         async def crowd():
             async with aiohttp.ClientSession() as session:
