@@ -12,15 +12,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive
 
-from simcore.serve.answers import Writer, event
+from simcore.serve.answers import Writer
 from simcore.serve.asked import Asked, read_asked
 from simcore.serve.errors import Refused, error_body, refused_by
-from simcore.serve.gateway import Answer, Gateway
+from simcore.serve.gateway import Gateway
 from simcore.serve.metrics import metrics_text
+from simcore.serve.stream import AnswerStream
 from simcore.serve.tokenizers import Tokenizer
-from simcore.simulator.calls import Call, End
+from simcore.simulator.calls import GOOD_ENDS, Call, End
 
 COMPLETION_TOKENS = 16
 """What a completion generates at most if it does not say: OpenAI's default."""
@@ -28,7 +29,6 @@ CHAT_TOKENS = 256
 """The same for a chat, where OpenAI's default is all that fits."""
 _AT_ONCE = 10_000
 """Longer texts are split into tokens on a thread of their own, so that nobody waits for them."""
-_GOOD_ENDS: tuple[End, ...] = ("length", "stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class _Front:
             _check(end)
             if asked.stream:
                 streams = True
-                return _Stream(self._gateway, answer, writer, (tokens, end), hears)
+                return AnswerStream(self._gateway, answer, writer, (tokens, end), hears)
             while end is None:
                 more, end = await answer.more()
                 tokens += more
@@ -202,57 +202,9 @@ class _Front:
         )
 
 
-class _Stream(Response):
-    """An answer sent as it comes. Whoever goes away in the middle gives the call up."""
-
-    media_type = "text/event-stream"
-
-    def __init__(
-        self,
-        gateway: Gateway,
-        answer: Answer,
-        writer: Writer,
-        first: tuple[list[int], End | None],
-        hears: "asyncio.Task[None]",
-    ) -> None:
-        super().__init__(None, headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
-        self.raw_headers = [header for header in self.raw_headers if header[0] != b"content-length"]
-        self._gateway = gateway
-        self._answer = answer
-        self._writer = writer
-        self._first = first
-        self._hears = hears
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            tokens, end = self._first
-            while end is None:
-                if tokens:
-                    await self._send(send, self._writer.chunk(tokens, None))
-                tokens, end = await self._answer.more()
-            if end in _GOOD_ENDS:
-                await self._send(send, self._writer.chunk(tokens, end))
-            else:
-                if tokens:
-                    await self._send(send, self._writer.chunk(tokens, None))
-                await self._send(send, event(refused_by(end).body))
-            for last in self._writer.closing():
-                await self._send(send, last)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except OSError:
-            return  # it went away
-        finally:
-            self._hears.cancel()
-            self._gateway.hang_up(self._answer.call)
-
-    async def _send(self, send: Send, body: bytes) -> None:
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-
-
 def _check(end: End | None) -> None:
     """Raise Refused if a call ended without an answer."""
-    if end is not None and end not in _GOOD_ENDS:
+    if end is not None and end not in GOOD_ENDS:
         raise refused_by(end)
 
 

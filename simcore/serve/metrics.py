@@ -31,7 +31,7 @@ _OF_INSTANCES = (
 
 
 def _state(served: Served) -> tuple[list[tuple[float, ...]], float]:
-    rows = [
+    rows: list[tuple[float, ...]] = [
         (
             sum(len(lane.running) for lane in instance.lanes),
             instance.waiting,

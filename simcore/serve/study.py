@@ -5,19 +5,19 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from simcore.serve.keeping import keeping
 from simcore.serve.tokenizers import Tokenizer, tokenizer_in
 from simcore.study.backends import ClockName, Device, Name, choose
 from simcore.study.cell import real_settings, settings_of
 from simcore.study.document import Document
 from simcore.study.errors import Problem, StudyError, unknown
-from simcore.study.folder import prepare, writing
+from simcore.study.folder import prepare
 from simcore.study.plan import Cell, Options, plan
-from simcore.study.resolve import Resolved
 
 if TYPE_CHECKING:
     from simcore.serve.app import Serves
@@ -73,7 +73,7 @@ def serve_study(
     cell = _cell(cells, system)
     if out is not None:
         prepare(out)
-    with _listening(host, port) as listening, _keeping(out, resolved, cell, plots, command) as (sink, finish):
+    with _listening(host, port) as listening, keeping(out, resolved, cell, plots, command) as (sink, finish):
         served, serves = _opened(cell, sink, tokenizer)
         outcome = _run(served, serves, cell, listening, ready)
         finish(outcome)
@@ -175,63 +175,6 @@ def _ended_by_signals(shut: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         give_back()
-
-
-@contextmanager
-def _keeping(
-    out: Path | None, resolved: Resolved, cell: Cell, plots: bool, command: Sequence[str]
-) -> "Iterator[tuple[Sink, Callable[[Outcome], None]]]":
-    """Give the sink of the run, and what makes a result folder of what it wrote."""
-    from simcore.results import CellWriter, finish_cell
-    from simcore.study.report import write_report
-    from simcore.study.run import Finished
-
-    if out is None:
-        yield _Nowhere(), lambda _: None
-        return
-    from tempfile import TemporaryDirectory
-
-    spec = cell.spec
-    workload = spec.workload.model_copy(update={"rate": None})
-    spec = spec.model_copy(update={"question": "what came over HTTP", "claims": (), "workload": workload})
-    with writing(out), TemporaryDirectory(dir=out, prefix=".cell-") as made:
-        directory = Path(made)
-        sink = CellWriter(directory, classes=("default",))
-
-        def finish(outcome: "Outcome") -> None:
-            sink.close()
-            if not outcome.arrived:
-                return
-            finish_cell(
-                directory,
-                outcome=outcome,
-                slo=spec.slo.limits,
-                warm_up_s=spec.warm_up.seconds,
-                warm_up_requests=spec.warm_up.requests,
-                meta={"hash": cell.hash, "workload": "http", "source": "calls from outside", "rate": None},
-            )
-            write_report(
-                out,
-                replace(resolved, spec=spec),
-                [cell],
-                Finished({cell.hash: directory}, {}, 1),
-                plots=plots,
-                command=command,
-                backend=cell.options.backend,
-            )
-
-        yield sink, finish
-
-
-class _Nowhere:
-    """A sink that keeps nothing."""
-
-    def requests(self, rows: object) -> None: ...
-    def steps(self, rows: object) -> None: ...
-    def gaps(self, gaps_ps: object) -> None: ...
-    def samples(self, rows: object) -> None: ...
-    def iterations(self, rows: object) -> None: ...
-    def decisions(self, rows: object) -> None: ...
 
 
 def _need_web() -> None:

@@ -10,6 +10,9 @@ End = Literal[
 choice; its client hung up; its client lost patience; a policy's choice; its instance, or the run, failed; the door is
 shut."""
 
+GOOD_ENDS: tuple[End, ...] = ("length", "stop")
+"""Those of a call that got its answer."""
+
 
 class Call:
     """A request that comes from outside. Whoever makes it only reads `request_id` and `text` after its end was told.
