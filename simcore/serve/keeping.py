@@ -28,8 +28,9 @@ def keeping(
         yield _Nowhere(), lambda _: None
         return
     spec = cell.spec
-    workload = spec.workload.model_copy(update={"rate": None})
-    spec = spec.model_copy(update={"question": "what came over HTTP", "claims": (), "workload": workload})
+    # Rate, warm-up and claims are of the study's own workload, which is not what came.
+    others = {"workload": spec.workload.model_copy(update={"rate": None}), "warm_up": type(spec.warm_up)()}
+    spec = spec.model_copy(update={"question": "what came over HTTP", "claims": (), **others})
     with writing(out), TemporaryDirectory(dir=out, prefix=".cell-") as made:
         directory = Path(made)
         sink = CellWriter(directory, classes=("default",))
@@ -42,8 +43,6 @@ def keeping(
                 directory,
                 outcome=outcome,
                 slo=spec.slo.limits,
-                warm_up_s=spec.warm_up.seconds,
-                warm_up_requests=spec.warm_up.requests,
                 meta={"hash": cell.hash, "workload": "http", "source": "calls from outside", "rate": None},
             )
             write_report(
