@@ -20,6 +20,7 @@ _COUNTERS = (
     *("prefix_hit_rate", "prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions"),
     *("swap_outs", "swap_ins", "swapped_blocks", "handoffs", "handoff_blocks", "timed_out", "queue_full"),
     *("instances_booted", "instances_drained", "instances_terminated", "instances_failed", "requests_requeued"),
+    "mean_instances",
     *("programs_finished", "programs_abandoned", "programs_completed"),
 )
 _JOB_TIME = "job_completion_time_s"
