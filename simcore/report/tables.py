@@ -69,7 +69,7 @@ MECHANISMS = (
     Column(
         "Requeued", "times", "requests_requeued", 1.0, "requests that arrived again because their instance went down"
     ),
-    Column("Instances", "mean", "mean_instances", 1.0, "instances that were there on average, where their number varied"),
+    Column("Instances", "mean", "mean_instances", 1.0, "instances there were on average, if that varied"),
     Column("Boots", "times", "instances_booted", 1.0, "instances that came up after a boot"),
     Column("Programs", "done", "programs_completed", 1.0, "programs whose turns all completed"),
     Column("Job mean", "s", "job_completion_time_s_mean", 1.0, "mean job completion time of programs"),

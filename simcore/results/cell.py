@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 CELL_SCHEMA = "simcore.cell/2"
 LINK_BYTES = "bytes_"
 """What the counters of bytes carried begin with; the name of the link follows."""
-INSTANCE_PS = "instance_ps"
-"""The counter of the time of all instances together, where their number varied."""
 NO_LIMITS: Mapping[str, Mapping[str, float]] = MappingProxyType({})
 
 
@@ -76,12 +74,10 @@ def finish_cell(
     counted = {name: outcome.counters[name] for name in sorted(outcome.counters)}
     counters = {name: count for name, count in counted.items() if not name.startswith(LINK_BYTES)}
     link_bytes = {name.removeprefix(LINK_BYTES): count for name, count in counted.items() if name not in counters}
-    instance_ps = counters.pop(INSTANCE_PS, 0)
-    fleet = {"mean_instances": instance_ps / outcome.end_ps} if instance_ps and outcome.end_ps else {}
     cell = {
         "schema": CELL_SCHEMA,
         "state": found.state,
-        "metrics": {**counters, **fleet, "prefix_hit_rate": _hit_rate(counters), **found.metrics},
+        "metrics": {**counters, **_fleet(outcome), "prefix_hit_rate": _hit_rate(counters), **found.metrics},
         "classes": found.classes,
         "link_bytes": link_bytes,
         "outcome": asdict(outcome),
@@ -93,6 +89,12 @@ def finish_cell(
     for path in (steps_path(directory), gaps_path(directory)):
         path.unlink()
     return cell
+
+
+def _fleet(outcome: "Outcome") -> dict[str, float]:
+    """Return how many instances there were on average, if their number varied."""
+    varied = outcome.instance_ps and outcome.end_ps
+    return {"mean_instances": outcome.instance_ps / outcome.end_ps} if varied else {}
 
 
 def _hit_rate(counters: Mapping[str, int]) -> float | None:

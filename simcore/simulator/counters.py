@@ -27,8 +27,6 @@ def count(simulator: "Simulator", counters: dict[str, int]) -> None:
             total["prefix_evictions"] += instance.store.cache.evicted
     total.update(simulator.clients.counts)
     total.update(simulator.counts)
-    if simulator.fleet.time.varied:
-        total["instance_ps"] = simulator.fleet.time.total_ps(simulator.outcome.end_ps)
     for name, link in sorted(simulator.network.links.items()):
         if link.carried_bytes:
             total[f"bytes_{name}"] += link.carried_bytes

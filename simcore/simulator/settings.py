@@ -125,6 +125,8 @@ class Outcome:
     iterations: int = 0
     steps: int = 0
     cuts: int = 0
+    instance_ps: int = 0
+    """Time of all instances together, where their number varied; else 0."""
     counters: dict[str, int] = field(default_factory=dict)
     """What mechanisms count, by the name it has among the metrics."""
 

@@ -300,6 +300,7 @@ class Simulator:
             outcome.steps += lane.steps
             outcome.cuts += lane.cuts
         count(self, outcome.counters)
+        outcome.instance_ps = self.fleet.time.total_ps(outcome.end_ps)
         ended = outcome.finished + outcome.rejected + outcome.cancelled + outcome.failed + outcome.unfinished
         assert outcome.arrived == ended, f"{outcome.arrived} requests arrived, {ended} accounted for"
         recorder.flush()

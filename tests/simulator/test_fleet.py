@@ -304,8 +304,8 @@ def test_a_router_that_hears_of_no_prefill_makes_no_prefill_instance():
 def test_the_time_of_an_instance_runs_from_the_beginning_of_its_boot_until_it_is_down():
     script = {20: (Scale(1),), 50: (Drain(0),), 100: (Terminate(1),)}
     ran = run_both([(0, 8, 30)], lambda: Watcher(script=script, place=first_up), boot_s=0.05)
-    assert ran.outcome.counters["instance_ps"] == (300 + 80) * MS
+    assert ran.outcome.instance_ps == (300 + 80) * MS
 
 
 def test_of_a_fleet_that_stays_as_it_is_no_time_is_kept():
-    assert "instance_ps" not in run([(0, 8, 20)], instances=2)["outcome"].counters
+    assert run([(0, 8, 20)], instances=2)["outcome"].instance_ps == 0
