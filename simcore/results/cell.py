@@ -77,7 +77,7 @@ def finish_cell(
     cell = {
         "schema": CELL_SCHEMA,
         "state": found.state,
-        "metrics": {**counters, **_fleet(outcome), "prefix_hit_rate": _hit_rate(counters), **found.metrics},
+        "metrics": {**counters, **outcome.measured, "prefix_hit_rate": _hit_rate(counters), **found.metrics},
         "classes": found.classes,
         "link_bytes": link_bytes,
         "outcome": asdict(outcome),
@@ -89,12 +89,6 @@ def finish_cell(
     for path in (steps_path(directory), gaps_path(directory)):
         path.unlink()
     return cell
-
-
-def _fleet(outcome: "Outcome") -> dict[str, float]:
-    """Return how many instances there were on average, if their number varied."""
-    varied = outcome.instance_ps and outcome.end_ps
-    return {"mean_instances": outcome.instance_ps / outcome.end_ps} if varied else {}
 
 
 def _hit_rate(counters: Mapping[str, int]) -> float | None:

@@ -14,6 +14,7 @@ from simcore.contract import (
     Done,
     Drain,
     IllegalAction,
+    Migrate,
     PinKV,
     Preempt,
     Reject,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 FLEET: frozenset[type] = frozenset({Scale, Drain, CancelDrain, Terminate, SetRole})
 """Actions on instances as a whole."""
 STARTS: frozenset[type] = FLEET | {
-    *(Dispatch, Reject, Preempt, Abort, Touch),
+    *(Dispatch, Reject, Preempt, Abort, Touch, Migrate),
     *(PinKV, Unpin, SplitSMs),
     *(WakeAt, WakeAfter, WakeBelow),
 }
@@ -72,6 +73,8 @@ def start_for_router(simulator: "Simulator", actions: Iterable[Action] | None) -
             _abort(simulator, action, ROUTER)
         elif type(action) is SplitSMs:
             split_sms(simulator, action, ROUTER)
+        elif type(action) is Migrate:
+            simulator.migrations.ask(action)
         elif isinstance(action, Scale | Drain | CancelDrain | Terminate | SetRole):
             simulator.fleet.start(action)
 

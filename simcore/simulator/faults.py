@@ -15,6 +15,8 @@ _WHOLE = 1000
 """Factors are in thousandths."""
 _FAULTS = TIMERS - 0.75
 _BY_NUMBER = 2.0**-30
+_MIGRATIONS = -1
+"""In place of a fault's number."""
 
 
 class Faults:
@@ -94,6 +96,15 @@ class Faults:
         elif self._felled.get(int(fault.target)) == number:
             del self._felled[int(fault.target)]
             self._simulator.fleet.boot(self._simulator.instances[int(fault.target)])
+
+    def slow_down(self, instance: int, permille: int | None) -> None:
+        """Let iterations that start on an instance take so many thousandths of their time; None: no more."""
+        paces = self._paces.setdefault(instance, {})
+        if permille is None:
+            del paces[_MIGRATIONS]
+        else:
+            paces[_MIGRATIONS] = permille
+        self._set_pace(instance)
 
     def _scale(self, link: str) -> None:
         self._simulator.network.scale(link, min(self._links[link].values(), default=_WHOLE))

@@ -41,12 +41,11 @@ def finished_cell(
     classes: tuple[str, ...] = ("default",),
     counters: dict[str, int] | None = None,
     slo: dict[str, float] | None = None,
-    totals: dict[str, int] | None = None,
     **how: Any,
 ) -> dict[str, Any]:
     """Return what `cell.json` says of a run with these rows."""
     with CellWriter(directory, classes=classes) as sink:
         sink.requests(rows)
     counts: dict[str, int] = {name: [row[3] for row in rows].count(code) for code, name in enumerate(STATES)}
-    outcome = Outcome(arrived=len(rows), counters=counters or {}, **counts, **(totals or {}))
+    outcome = Outcome(arrived=len(rows), counters=counters or {}, **counts)
     return finish_cell(directory, outcome=outcome, slo=slo or {}, classes=classes, meta={}, **how)

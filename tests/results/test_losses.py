@@ -54,12 +54,6 @@ def test_the_prefix_hit_rate_is_tokens_found_over_tokens_looked_up(tmp_path: Pat
     assert finished_cell(tmp_path / "off", [row(0, left=S)])["metrics"]["prefix_hit_rate"] is None
 
 
-def test_the_mean_number_of_instances_is_their_time_over_the_time_to_the_last_end(tmp_path: Path) -> None:
-    varied = finished_cell(tmp_path / "on", [row(0, left=S)], totals={"end_ps": 4 * S, "instance_ps": 10 * S})
-    assert varied["metrics"]["mean_instances"] == 2.5
-    assert "mean_instances" not in finished_cell(tmp_path / "off", [row(0, left=S)])["metrics"]
-
-
 # -- what the terminal says -----------------------------------------------------------------------------------
 
 
