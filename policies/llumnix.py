@@ -131,11 +131,12 @@ class Llumnix(PlacingRouter):
         return (self.spare_blocks(instance, placing) - kept) / sharing
 
     def spare_blocks(self, instance: InstanceView, placing: bool) -> int:
-        counts = placing or self.defragment
-        if self.variant == "paper":
-            return instance.free_blocks - (instance.head_blocks if counts else 0)
-        waiting = instance.waiting_blocks if counts else 0
-        return instance.free_blocks - int(WATERMARK * instance.kv_blocks) - waiting
+        """Return the free blocks that nobody who waits needs."""
+        paper = self.variant == "paper"
+        free = instance.free_blocks - (0 if paper else int(WATERMARK * instance.kv_blocks))
+        if not instance.waiting or not (placing or self.defragment):
+            return free
+        return free - (instance.head_blocks if paper else instance.waiting_blocks)
 
     def sharing(self, running: int, waiting: int, placing: bool) -> int:
         """Return how many requests share what is free."""

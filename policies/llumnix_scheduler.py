@@ -18,6 +18,7 @@ Migrant = Literal["shortest", "longest", "last"]
 
 class LlumnixScheduler(Scheduler):
     """Args:
+    priorities: False: all requests are equal, whatever their priority.
     migrant: of the decoding requests with a priority of 0 or above, the least urgent move first, and of these the one
         with the fewest tokens ("shortest": the paper; SJF in the artifact), with the most ("longest": LJF), or the
         last admitted ("last": LCFS, the artifact's default).
@@ -29,6 +30,7 @@ class LlumnixScheduler(Scheduler):
         *,
         max_num_batched_tokens: int = 2048,
         max_num_seqs: int = 256,
+        priorities: bool = True,
         migrant: Migrant = "shortest",
         watermark: float = 0.01,
     ) -> None:
@@ -37,11 +39,12 @@ class LlumnixScheduler(Scheduler):
             raise ValueError(f"migrant must be one of {', '.join(get_args(Migrant))}, got {migrant!r}")
         if not 0 <= watermark < 1:
             raise ValueError(f"watermark must be >= 0 and < 1, got {watermark}")
+        self.priorities = priorities
         self.migrant = migrant
         self.watermark = watermark
 
     def order(self, request: RequestView) -> tuple[int, float]:
-        return request.priority, request.arrival_s
+        return self.priority(request), request.arrival_s
 
     def admit(self, view: LaneView, request: RequestView) -> Admit:
         blocks = -(-(request.prompt_tokens + request.output_tokens) // view.block_tokens) - request.kv_blocks
@@ -50,16 +53,19 @@ class LlumnixScheduler(Scheduler):
 
     def victim(self, view: LaneView) -> RequestId:
         requests = view.requests
-        return max(view.running, key=lambda r: (requests[r].priority, requests[r].arrival_s, r))
+        return max(view.running, key=lambda r: (self.priority(requests[r]), requests[r].arrival_s, r))
 
     def pick_migrant(self, view: LaneView) -> RequestId | None:
         running = [view.requests[request] for request in view.running]
-        able = [request for request in running if request.output_tokens and request.priority >= 0]
+        able = [request for request in running if request.output_tokens and self.priority(request) >= 0]
         if not able:
             return None
-        least_urgent = max(request.priority for request in able)
-        able = [request for request in able if request.priority == least_urgent]
+        least_urgent = max(self.priority(request) for request in able)
+        able = [request for request in able if self.priority(request) == least_urgent]
         if self.migrant == "last":
             return able[-1].id
         choose = min if self.migrant == "shortest" else max
         return choose(able, key=lambda request: request.prompt_tokens + request.output_tokens).id
+
+    def priority(self, request: RequestView) -> int:
+        return request.priority if self.priorities else 0

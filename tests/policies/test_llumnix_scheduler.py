@@ -55,6 +55,14 @@ def test_urgent_requests_stay():
     assert LlumnixScheduler().pick_migrant(Lane(running(0, 5, priority=-1), running(1, 9), free_blocks=0)) == 1
 
 
+def test_without_priorities_all_are_equal():
+    equal = LlumnixScheduler(priorities=False)
+    early, late = running(0, 5, priority=-1, arrival_s=1), running(1, 9, priority=1, arrival_s=0)
+    assert equal.order(early) > equal.order(late)
+    lane = Lane(early, late, free_blocks=0)
+    assert equal.victim(lane) == equal.pick_migrant(lane) == 0
+
+
 def test_a_wrong_argument_is_named():
     with pytest.raises(ValueError, match="migrant must be one of shortest, longest, last, got 'LCFS'"):
         LlumnixScheduler(migrant=cast(Migrant, "LCFS"))
