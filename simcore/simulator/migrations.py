@@ -108,6 +108,7 @@ class Migrations:
             if not self._stands(step):
                 step.later(partial(self._at_boundary, migration, step))
                 return
+            step.refused = False
 
     def _stands(self, lane: "SimTieredLane") -> bool:
         """Return whether a lane stands at its boundary, before its next iteration is formed."""

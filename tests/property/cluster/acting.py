@@ -10,6 +10,7 @@ from simcore.contract import (
     Dispatch,
     Done,
     Drain,
+    Migrate,
     PinKV,
     Preempt,
     Reject,
@@ -26,6 +27,7 @@ from simcore.contract import (
     to_ps,
 )
 from simcore.contract import decisions as log
+from tests.property.cluster.migrating import PlainMigration
 from tests.property.cluster.requests import PAUSED, RUNNING, UNROUTED
 
 
@@ -60,6 +62,9 @@ def start_for_router(cluster: Any, actions: tuple[Any, ...]) -> None:
                 cluster.instances[action.instance].go_down(1)
             case SplitSMs():
                 split(cluster, action)
+            case Migrate():
+                cluster.write(action.src, log.MIGRATE, -1 if action.request is None else action.request, action.dst)
+                PlainMigration(cluster, action)
             case _:
                 raise AssertionError(action)
 

@@ -38,6 +38,7 @@ class Cluster(Clock):
         self.preemptions = 0
         self.arrived = 0
         self.splitting: dict[int, SplitSMs] = {}
+        self.migrations: list[Any] = []
         self.given_up: dict[int, str] = {}
         """Requests whose clients have given them up, at their next boundary."""
         self.network = Network(self, settings.topology)
@@ -210,7 +211,8 @@ class Cluster(Clock):
 
     def overtaken(self, who: int, action: Any, why: str = "not running", request_id: int = -1) -> None:
         """An action came too late; without one, a client's."""
-        self.write_for(who, log.OVERTAKEN, getattr(action, "request", request_id))
+        number = getattr(action, "request", request_id)
+        self.write_for(who, log.OVERTAKEN, -1 if number is None else number)
         if action is not None:
             self.done(who, Done(action, ok=False, why=why))
 
