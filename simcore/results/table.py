@@ -33,6 +33,8 @@ _MECHANISMS: Columns = (
     ("handed off", "handoffs", 1.0),
     ("requeued", "requests_requeued", 1.0),
     ("instances", "mean_instances", 1.0),
+    ("migrated", "migrations", 1.0),
+    ("downtime mean ms", "migration_downtime_s_mean", 1000.0),
     ("programs done", "programs_completed", 1.0),
     ("job mean s", "job_completion_time_s_mean", 1.0),
     ("job p99 s", "job_completion_time_s_p99", 1.0),
