@@ -144,7 +144,8 @@ class Forming:
             return 1, pool.blocks(request.computed + 1) - len(request.held) - sum(block.holds > 0 for block in hits)
         before = len(hits) * pool.size
         tokens = min(request.target - before, budget)
-        covered = request.target if self.scheduler.reserve_full_prompt else before + tokens
+        whole = self.scheduler.reserve_full_prompt or self.whole_only
+        covered = request.target if whole else before + tokens
         there = pool.beginning(request, covered // pool.size if pool.cached else 0)
         return tokens, pool.blocks(covered) - sum(block.holds > 0 for block in there)
 
