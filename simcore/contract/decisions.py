@@ -28,8 +28,8 @@ KINDS = (
     "turn_ended",  # request; detail: program
     "timed_out",  # request: its client gives it up; detail 0 by itself, 1 no first token in time, 2 no end in time
     "lost",  # request, with instance; detail: tokens generated so far
-    "up",  # instance
-    "down",  # instance; detail 0 drained, 1 terminated, 2 failed
+    "up",  # instance; -1: the router
+    "down",  # instance; -1: the router; detail 0 drained, 1 terminated, 2 failed
     "split",  # instance; detail: 1000 x prefill share + decode share, in force from now
     "role",  # instance; detail 0 mixed, 1 prefill, 2 decode, in force from now
     "blocked",  # request on instance

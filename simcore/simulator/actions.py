@@ -64,7 +64,7 @@ def start_for_router(simulator: "Simulator", actions: Iterable[Action] | None) -
         if type(action) not in simulator.router_may:
             raise IllegalAction(f"{action}: this router may only {_names(simulator.router_may)}")
         if type(action) is Dispatch:
-            _dispatch(simulator, action)
+            dispatch(simulator, action)
         elif type(action) is WakeAt:
             _wake_at(simulator, action, ROUTER)
         elif type(action) is Reject:
@@ -110,7 +110,8 @@ def start_for_scheduler(simulator: "Simulator", lane: "SimLane", actions: Iterab
             lane.wake_below(action)
 
 
-def _dispatch(simulator: "Simulator", action: Dispatch) -> None:
+def dispatch(simulator: "Simulator", action: Dispatch) -> None:
+    """Put a request into the queue of an instance. Raises IllegalAction."""
     request = simulator.live.get(action.request)
     handed = False
     if request is None or request.state != UNROUTED:

@@ -50,6 +50,8 @@ class Migration:
         self.copying = False
         """It is under way."""
         self.over = False
+        self.router = migrations.simulator.faults.bypass.failures
+        """How often the router had gone down when it asked."""
         self._sent = 0
         self._preemptions = 0
 

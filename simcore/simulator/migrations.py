@@ -67,9 +67,13 @@ class Migrations:
             request = simulator.live.get(action.request)
             if request is None or request.lane is None or simulator.place_of(request.lane) != action.src:
                 raise IllegalAction(f"{action}: request {action.request} must be on instance {action.src}")
-        if any(migration.action == action for migration in self._under_way):
+        same = next((migration for migration in self._under_way if migration.action == action), None)
+        if same is not None and same.router == simulator.faults.bypass.failures:
             raise IllegalAction(f"{action}: the same action is still in flight")
         simulator.log(action.src, log.MIGRATE, -1 if action.request is None else action.request, action.dst)
+        if same is not None:  # a router that started again does not know
+            simulator.done(ROUTER, Done(action, ok=False, why="in flight"))
+            return
         migration = Migration(self, action)
         self._under_way[migration] = migration.steps()
         self._go_on(migration)

@@ -58,14 +58,14 @@ class Fault:
 
     Args:
         kind: "instance" goes down, and boots when it is over; "link" keeps `factor` of its bandwidth; "straggler": an
-            instance's iterations take `factor` times as long.
-        target: the instance, or the name of the link.
+            instance's iterations take `factor` times as long; "router": it hears nothing, and starts again.
+        target: the instance, or the name of the link; of no meaning for a router.
         at_s: when, seconds.
         for_s: how long, seconds; None: until the end of the run.
         factor: of a link 0..1, in thousandths; of a straggler, > 0, in thousandths.
     """
 
-    kind: Literal["instance", "link", "straggler"]
+    kind: Literal["instance", "link", "straggler", "router"]
     target: int | str
     at_s: float
     for_s: float | None = None

@@ -453,6 +453,8 @@ class Simulator:
     def woke(self, timer: tuple[int, int, Hashable]) -> None:
         """A timer went off."""
         who, _, key = timer
+        if timer not in self.timers:
+            return  # the router that set it went down
         self.timers.discard(timer)
         if self._next is None and self.stands_still():
             self._idle_wakes += 1

@@ -64,7 +64,10 @@ def start_for_router(cluster: Any, actions: tuple[Any, ...]) -> None:
                 split(cluster, action)
             case Migrate():
                 cluster.write(action.src, log.MIGRATE, -1 if action.request is None else action.request, action.dst)
-                PlainMigration(cluster, action)
+                if any(other.action == action for other in cluster.migrations):
+                    cluster.overtaken(-1, action, "in flight")
+                else:
+                    PlainMigration(cluster, action)
             case _:
                 raise AssertionError(action)
 
@@ -165,8 +168,11 @@ def pin(lane: Any, action: PinKV) -> None:
 def wake_at(cluster: Any, action: WakeAt, lane: Any) -> None:
     who = -1 if lane is None else lane.index
     at = max(to_ps(action.time_s), cluster.now)
+    failures = cluster.router_failures
 
     def wake() -> None:
+        if lane is None and failures != cluster.router_failures:
+            return
         cluster.write_for(who, log.WOKE, -1)
         cluster.tell(lane, "on_woke", Woke(action.key))
 

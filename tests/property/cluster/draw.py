@@ -40,6 +40,7 @@ MECHANISMS = (
     "stragglers",
     "max_waiting",
     "migration",
+    "router_faults",
 )
 LOADS = ("free_blocks", "running", "waiting", "waiting_tokens", "waiting_blocks")
 MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks")
@@ -245,6 +246,8 @@ def _faults(rnd: random.Random, names: frozenset[str], instances: int, topology:
         for name in rnd.sample(links, min(2, len(links))):
             lasting, factor = rnd.choice([(None, 0.333), (0.1, 0.0), (0.05, 0.5), (rnd.random(), 0.001)])
             faults.append(Fault("link", name, date(), lasting, factor))
+    if "router_faults" in names:
+        faults += [Fault("router", 0, date(), rnd.choice([None, 0.01, 0.1, rnd.random()])) for _ in range(2)]
     rnd.shuffle(faults)
     return tuple(faults)
 

@@ -38,6 +38,10 @@ class StageCopy:
                 instance.migration_copies -= 1
 
 
+class Fails(Exception):
+    """Why a migration comes to nothing."""
+
+
 class PlainMigration:
     """One `Migrate`."""
 
@@ -60,7 +64,10 @@ class PlainMigration:
         def due() -> None:
             lane.changed()
             if not self.over:
-                step()
+                try:
+                    step()
+                except Fails as failure:
+                    self.fail(str(failure))
 
         lane.ask(due)
 
@@ -72,22 +79,23 @@ class PlainMigration:
         if number is None and overrides(src.scheduler, "pick_migrant"):
             number = src.scheduler.pick_migrant(src.view)
         if number is None:
-            return self.fail("nobody")
+            raise Fails("nobody")
         request = cluster.live.get(number)
         if request is None or request.lane is not src:
-            return self.fail("gone")
+            raise Fails("gone")
         waits = request.state == WAITING and not request.ready
         runs = request.state == RUNNING and request.decodes and not request.prefilling
         if not (waits or runs) or any(other.request is request for other in cluster.migrations):
-            return self.fail("not movable")
+            raise Fails("not movable")
         if dst.instance.state != "up":
-            return self.fail("not up")
+            raise Fails("not up")
         if waits or how.migration == "recompute":
             if how.max_waiting is not None and len(dst.instance.waiting) >= how.max_waiting:
-                return self.fail("queue full")
-            return self.move_without_kv(request)
+                raise Fails("queue full")
+            self.move_without_kv(request)
+            return
         if not self.slot_at(src):
-            return self.fail("no slot")
+            raise Fails("no slot")
         self.request, self.preemptions = request, request.preemptions
         self.when_at(dst, self.reserve)
 
@@ -126,19 +134,19 @@ class PlainMigration:
 
     def reserve(self) -> None:
         if self.left():
-            return self.fail("gone")
+            raise Fails("gone")
         request, dst, pool = self.request, self.dst, self.dst.instance.pool
         assert request is not None
         if not self.reserves:
             if dst.instance.state != "up":
-                return self.fail("not up")
+                raise Fails("not up")
             if not self.slot_at(dst):
-                return self.fail("no slot")
+                raise Fails("no slot")
             if dst.places_taken() >= dst.scheduler.max_num_seqs:
-                return self.fail("no seat")
+                raise Fails("no seat")
         more = pool.blocks(request.computed) + 1 - len(self.reserved)
         if more > pool.free:
-            return self.fail("no memory")
+            raise Fails("no memory")
         if not self.reserves:
             self.reserves = True
             dst.expected.append(self)
@@ -147,7 +155,7 @@ class PlainMigration:
 
     def decide(self) -> None:
         if self.left():
-            return self.fail("gone")
+            raise Fails("gone")
         request, src, how = self.request, self.src, self.cluster.mechanisms
         assert request is not None
         self.stage += 1
@@ -185,7 +193,7 @@ class PlainMigration:
         request, src, dst = self.request, self.src, self.dst
         assert request is not None
         if request not in src.moving:
-            return self.fail("gone")
+            raise Fails("gone")
         src.moving.remove(request)
         src.gone.append(request.held)
         src.ask(lambda blocks=request.held, computed=request.computed: src.give_gone(request, blocks, computed))

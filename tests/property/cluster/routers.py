@@ -132,6 +132,8 @@ class DrawnRouter(Router):
     # -- what happens --------------------------------------------------------------------------------------
 
     def on_start(self, view: ClusterView) -> Actions:
+        self.held.clear()  # who still waits is told again
+        self.migrating.clear()
         return (WakeAt(self.manner.period_s, "tick"),) if self.manner.ticks else ()
 
     def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:
