@@ -102,10 +102,15 @@ class Llumnix(PlacingRouter):
         """What the last look at the fleet asked for: "more" or "fewer" instances."""
 
     def on_start(self, view: ClusterView) -> Actions:
+        # Also after the router was down: others have placed requests meanwhile, and nobody told how migrations ended.
+        urgent = [request.id for request in view.requests.values() if request.priority < 0 and self.priorities]
+        self.urgent = dict.fromkeys(sorted(urgent))
+        self.migrating.clear()
+        self.wished = None
         if self.migrate:
-            yield WakeAt(self.period_s, REBALANCE)
+            yield WakeAt(view.now_s + self.period_s, REBALANCE)
         if self.max_instances is not None:
-            yield WakeAt(self.first_scale_s, SCALE)
+            yield WakeAt(view.now_s + self.first_scale_s, SCALE)
 
     def on_woke(self, view: ClusterView, fact: Woke) -> Actions:
         if fact.key == REBALANCE:

@@ -147,6 +147,18 @@ def test_pairing_is_looked_at_every_period():
     assert answer(Llumnix(migrate=False).on_start(view)) == []
 
 
+def test_a_router_that_was_down_starts_anew_and_sees_what_was_placed_without_it():
+    view = Cluster([calm(0, 20), calm(1, 200)])
+    router = Llumnix()
+    assert woken(router, view) == [Migrate(0, 1)]
+    view.now_s = 30.0
+    view.requests[4] = Ask(4, priority=-1, state="running", instance=1)
+    assert answer(router.on_start(view)) == [WakeAt(30.1, REBALANCE)]
+    assert not router.migrating
+    view.instances[0].free_blocks = 100
+    assert woken(router, view) == [Migrate(1, 0)], "others leave the urgent request alone"
+
+
 def test_a_head_of_line_that_does_not_fit_drives_running_requests_away():
     fragmented = calm(0, 50, waiting=1, head_blocks=60, waiting_blocks=60)
     view = Cluster([fragmented, calm(1, 100)])

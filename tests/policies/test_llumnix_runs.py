@@ -96,13 +96,23 @@ def test_a_drain_takes_less_time_where_requests_leave():
 
 
 def test_instances_that_fail_while_requests_move_lose_nothing():
-    faults = (Fault("instance", 0, at_s=0.4, for_s=0.3), Fault("instance", 1, at_s=0.9, for_s=0.3))
+    faults = (Fault("instance", 0, at_s=1.65, for_s=0.3), Fault("instance", 1, at_s=3.27, for_s=0.3))
     router = partial(Llumnix, source_below=6, destination_above=6, period_s=0.02)
-    done = both(router, bursts(5), faults=faults)
+    done = both(router, bursts(2), faults=faults)
     assert done["outcome"].finished == 60
     assert done["outcome"].counters["instances_failed"] == 2
     assert done["outcome"].counters["migrations"] > 0
     assert not done["simulator"].router.migrating
+
+
+def test_requests_are_placed_in_turn_while_the_router_is_down_and_move_again_when_it_is_back():
+    faults = (Fault("router", -1, at_s=2.0, for_s=0.5),)
+    done = both(partial(Llumnix, source_below=6, destination_above=6, period_s=0.02), bursts(7), faults=faults)
+    assert done["outcome"].finished == 60
+    asked_ms = [row[0] // MS for row in done["rows"]["decisions"] if row[2] == log.MIGRATE]
+    assert min(asked_ms) < 2000
+    assert max(asked_ms) > 2500
+    assert not [at_ms for at_ms in asked_ms if 2000 < at_ms < 2500]
 
 
 @pytest.mark.parametrize("variant", ["paper", "artifact"])
