@@ -86,7 +86,13 @@ def test_a_fleet_grows_and_shrinks_and_loses_nothing(variant):
 def test_a_drain_takes_less_time_where_requests_leave():
     # One long request on each of three instances; the last one is to go.
     rows = [(0, 100, 900), (0, 100, 900), (0, 100, 900)]
-    scaled = {"max_instances": 3, "variant": "artifact", "scale_above": 3, "scale_below": 2, "first_scale_s": 0.5}
+    scaled: dict[str, Any] = {
+        "max_instances": 3,
+        "variant": "artifact",
+        "scale_above": 3,
+        "scale_below": 2,
+        "first_scale_s": 0.5,
+    }
     gone_ms = []
     for migrate in (True, False):
         done = both(partial(Llumnix, migrate=migrate, **scaled), rows)
