@@ -130,7 +130,7 @@ def resume(lane: "TieredLane", request: Request) -> bool:
     return True
 
 
-def give_back(lane: "TieredLane", request: Request) -> None:
+def give_back(lane: "TieredQueue", request: Request) -> None:
     """Free the blocks of a request that goes on elsewhere, or was stopped for good."""
     kept = lane.moving.pop(request)
     lane.store.reserved -= kept.blocks

@@ -73,6 +73,10 @@ def test_an_end_at_any_moment_is_clean(what, busy, kind):
     assert told == {"", "gone" if isinstance(what, Abort) else "instance down"}
 
 
+def waking_at(ms):
+    return lambda self, view: (WakeAt(ms / 1000, 0),)
+
+
 @pytest.mark.parametrize("busy", [0, 1])
 def test_a_preemption_at_any_moment_is_clean(busy):
     told = set()
@@ -82,7 +86,7 @@ def test_a_preemption_at_any_moment_is_clean(busy):
             there = view.requests.get(0)
             return (Preempt(0),) if there is not None and there.state == "running" else ()
 
-        hooks = {"on_start": lambda self, view, at=moment: (WakeAt(at / 1000, 0),), "on_woke": on_woke}
+        hooks = {"on_start": waking_at(moment), "on_woke": on_woke}
         meddling = type("Meddling", (VllmV1,), hooks)
         states, whys = moving("multistage", {}, busy, make_scheduler=meddling)
         assert states[0] == 0
