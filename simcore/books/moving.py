@@ -7,7 +7,7 @@ from its pause on is it neither in a batch nor in a queue. Copies, and when all 
 from typing import TYPE_CHECKING
 
 from simcore.books.copies import Copy, Kept
-from simcore.books.request import CANCELLED, NEVER, PAUSED, RUNNING, WAITING, Request
+from simcore.books.request import NEVER, PAUSED, RUNNING, WAITING, Request
 from simcore.books.store import NOWHERE, KvStore
 
 if TYPE_CHECKING:
@@ -118,8 +118,9 @@ def pause(lane: "TieredLane", request: Request, now: int) -> None:
 
 def resume(lane: "TieredLane", request: Request) -> bool:
     """Let a paused request go on in its old place, if it was not stopped meanwhile; return whether it does."""
-    if lane.moving.pop(request, None) is None:
+    if request.state != PAUSED:
         return False
+    del lane.moving[request]
     lane.store.reserved -= request.blocks
     request.state = RUNNING
     in_order = sorted([*lane.running, request], key=lambda other: other.seq)
@@ -129,18 +130,12 @@ def resume(lane: "TieredLane", request: Request) -> bool:
     return True
 
 
-def give_back(lane: "TieredLane", request: Request) -> None:
-    """Free the blocks of a request that goes on elsewhere."""
+def give_back(lane: "TieredQueue", request: Request) -> None:
+    """Free the blocks of a request that goes on elsewhere, or was stopped for good."""
     kept = lane.moving.pop(request)
     lane.store.reserved -= kept.blocks
     lane.store.give_back(*kept)
     lane.refused = False
-
-
-def stopped(lane: "TieredQueue", request: Request) -> None:
-    """A paused request is stopped for good; its blocks are its own again, to be given back."""
-    if lane.moving.pop(request, None) is not None:
-        lane.store.reserved -= request.blocks
 
 
 # -- at a boundary of the destination ---------------------------------------------------------------------------------
@@ -156,7 +151,7 @@ def forget(lane: "TieredLane", inbound: Inbound) -> None:
 def arrive(lane: "TieredLane", inbound: Inbound) -> None:
     """All KV of a paused request is here: it joins the next iteration."""
     request = inbound.request
-    assert request.state != CANCELLED
+    assert request.state == PAUSED
     del lane.incoming[request]
     inbound.take(lane.pool.blocks_for(request.computed))
     request.lane = lane.index
@@ -169,7 +164,7 @@ def arrive(lane: "TieredLane", inbound: Inbound) -> None:
 
 def seats_taken(lane: "TieredQueue") -> int:
     """Return how many are to come, or may come back, beside those that run or are being copied in."""
-    return len(lane.incoming) + sum(request.lane == lane.index for request in lane.moving)
+    return len(lane.incoming) + sum(r.lane == lane.index and r.state == PAUSED for r in lane.moving)
 
 
 def seats_left(lane: "TieredLane") -> int:

@@ -179,8 +179,8 @@ class TieredLane(TieredLeaving):
 
     def settle(self, k: int, now: int, firsts: list[Request] | None, gaps: list[int]) -> list[Request]:
         """Book what ended; who goes on after a pause has waited for its token since its last one."""
-        gaps.extend(now - request.last_ps for request in self.joined)
         for request in self.joined:
+            gaps.append(now - request.last_ps)
             self._goes_on(request, now)
         self.joined.clear()
         return super().settle(k, now, firsts, gaps)

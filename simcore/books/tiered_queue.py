@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from simcore.books.copies import Copy, Kept, Way
 from simcore.books.lane import Lane
-from simcore.books.moving import Inbound, stopped
+from simcore.books.moving import Inbound, give_back
 from simcore.books.request import CANCELLED, PAUSED, SWAPPED, WAITING, Request
 from simcore.books.store import HOST, KvStore, Tail
 
@@ -121,8 +121,6 @@ class TieredQueue(Lane):
         if not held.copies:
             self.store.host_free += held.host_blocks
             held.host_blocks = 0
-        if self.moving:
-            stopped(self, request)
         request.state = CANCELLED
         self.refused = False
         self.moved = True
@@ -140,6 +138,13 @@ class TieredQueue(Lane):
     def holds_here(self, request: Request) -> bool:
         """Return whether a request that is out of the queue has blocks here that no copy needs."""
         return request.blocks > 0 and request not in self.arriving and request not in self.ready
+
+    def drop(self, request: Request) -> None:
+        """Free the blocks that a request which is out of the queue holds here."""
+        if request in self.moving:
+            give_back(self, request)
+        else:
+            self.store.release(request)
 
     def take_over(self, request: Request) -> None:
         """Queue a request that the lane beside this one hands on, or sends home."""

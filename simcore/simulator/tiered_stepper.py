@@ -86,7 +86,7 @@ class SimTieredLane(SimLane, TieredLane):
         self.withdraw(request)
         self.let_go(request)
         if self.holds_here(request):
-            self.later(partial(self.store.release, request))  # it was handed on by the lane beside
+            self.later(partial(self.drop, request))  # it was handed on by the lane beside, or stood for a migration
         else:
             self.look_again()
 
@@ -382,7 +382,7 @@ class SimTieredLane(SimLane, TieredLane):
             self.let_go(request)
             if self.holds_here(request):
                 self.freed = True
-                self.store.release(request)
+                self.drop(request)
         self._report_changes()
         ended = request.state == FINISHED
         if isinstance(action, Abort) and not ended:

@@ -35,7 +35,7 @@ class Balancing(Router):
                 yield action
 
     def on_done(self, view: ClusterView, fact: Done) -> Actions:
-        self.under_way.discard(fact.action)  # type: ignore[arg-type]
+        self.under_way.discard(fact.action)
         return ()
 
 

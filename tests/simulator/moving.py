@@ -11,7 +11,7 @@ TWO: dict[str, Any] = {"instances": 2, **slow(2)}
 
 
 def by_script(
-    script: Mapping[float, Any], notes: list[Any], homes: Mapping[int, int] | None = None, **hooks: Any
+    script: Mapping[Any, Any], notes: list[Any], homes: Mapping[int, int] | None = None, **hooks: Any
 ) -> dict[str, Any]:
     """Arrivals go home (to 0 if none is given); at these dates, ms, the router does what the script says.
 
@@ -39,7 +39,7 @@ def by_script(
     return {"make_router": type("Scripted", (Router,), own | hooks)}
 
 
-def move(rows: list[Row], script: Mapping[float, Any], kind: str = "multistage", **settings: Any) -> Seen:
+def move(rows: list[Row], script: Mapping[Any, Any], kind: Any = "multistage", **settings: Any) -> Seen:
     """Run two instances, requests going home to 0, under a script of the router."""
     homes, left = settings.pop("homes", None), settings.pop("left", 0)
     settings = {**TWO, "migration": kind, **settings}

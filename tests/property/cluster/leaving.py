@@ -191,10 +191,14 @@ class Leaving:
             if request.held:
                 self.ask(partial(self.give, request.held))
         else:
-            for place in (self.paused, self.come, self.moving):
+            for place in (self.paused, self.come):
                 if request in place:
                     place.remove(request)
-            if request not in self.copying:
+            if request in self.moving:
+                self.moving.remove(request)
+                self.gone.append(request.held)
+                self.ask(partial(self.give_gone, request, request.held, request.computed))
+            elif request not in self.copying:
                 self.ask(partial(self.give_filled, request))
         if all(copy.waited for copy in request.copies):  # another copy that is under way runs to its end
             self.instance.free_host(request)
