@@ -16,6 +16,7 @@ from realbackend.texts import Texts
 from realbackend.work import Engine, Work, work_of
 from simcore.books.block_cache import BlockChain
 from simcore.books.copies import Copy
+from simcore.books.moving import Stage
 from simcore.books.request import Request
 from simcore.books.tiered import TieredLane
 from simcore.contract import PS_PER_S, Shape, Workload
@@ -130,7 +131,7 @@ class RealCluster(Simulator):
         source, target = (end if isinstance(end, int) else end.instance for end in (src, dst))
         move = self.mover(copy, source, target)
         lane = self.lanes[copy.request.lane or 0]
-        if self._late_copies and not (isinstance(lane, TieredLane) and lane.sync and copy.kind != "fetch"):
+        if self._late_copies and not (isinstance(lane, TieredLane) and lane.sync and copy.kind in ("out", "in")):
 
             def moved() -> None:
                 wait_for(move())
@@ -158,7 +159,7 @@ class RealCluster(Simulator):
         if copy.kind == "in":
             kept = host.of(request)
             return partial(engine.copy_in, kept[len(kept) - copy.blocks :], copy.ids)
-        theirs = self._handed(copy)
+        theirs = copy.theirs if isinstance(copy, Stage) else self._handed(copy)
         return partial(engine.fetch, self.engines[source], theirs[len(theirs) - copy.blocks :], copy.ids)
 
     def _handed(self, copy: Copy) -> list[int]:

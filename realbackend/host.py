@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from simcore.books.request import Request
+from simcore.books.request import RUNNING, Request
 
 
 class HostBlocks:
@@ -18,8 +18,7 @@ class HostBlocks:
 
         epoch: how often the instance went down; what was kept before is gone.
         """
-        gone = [each for each in self._of if self._epoch != epoch or each.held is None or not each.held.host_blocks]
-        for each in gone:
+        for each in [each for each in self._of if self._epoch != epoch or _is_gone(each)]:
             self.give_back(each)
         self._epoch = epoch
         assert request not in self._of, f"{request} has host blocks already"
@@ -34,3 +33,8 @@ class HostBlocks:
     def give_back(self, request: Request) -> None:
         """Take the blocks of a request back: its KV has been copied in, or is not wanted any more."""
         self._free.extend(self._of.pop(request))
+
+
+def _is_gone(request: Request) -> bool:
+    """Return whether nobody wants the KV of a request any more; one that runs is about to have it copied in."""
+    return request.held is None or (not request.held.host_blocks and request.state != RUNNING)

@@ -15,6 +15,8 @@ from traces.opened import Opened
 from traces.parameters import Parameters, raise_if_any
 from traces.pieces import begins
 
+PRIORITY_MAX = 1000
+
 
 @dataclass(frozen=True)
 class RequestClass:
@@ -50,7 +52,7 @@ def request_classes(
             RequestClass(
                 name,
                 parameters.positive("share"),
-                parameters.integer("priority", least=0, default=0),
+                parameters.integer("priority", least=-PRIORITY_MAX, most=PRIORITY_MAX, default=0),
                 _patience(parameters, patience),
                 *_cancelling(parameters),
             )

@@ -18,12 +18,13 @@ class Kept(NamedTuple):
 
 
 class Copy:
-    """A copy to make, of `blocks` blocks of `request`: "out" to the host, "in" from it, or a "fetch" from `source`."""
+    """A copy to make, of `blocks` blocks of `request`: "out" to the host, "in" from it, a "fetch" from `source`, or a
+    "stage" of its migration from there."""
 
     __slots__ = ("blocks", "ids", "kept", "kind", "request", "source")
 
     def __init__(
-        self, kind: Literal["out", "in", "fetch"], request: Request, blocks: int, source: object = None
+        self, kind: Literal["out", "in", "fetch", "stage"], request: Request, blocks: int, source: object = None
     ) -> None:
         self.kind = kind
         self.request = request

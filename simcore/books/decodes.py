@@ -6,7 +6,7 @@ writes the first token of a block in iterations where `(offset + it) % block_tok
 """
 
 from collections.abc import Iterable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from simcore.books.request import NEVER, Request
 
@@ -48,6 +48,11 @@ class Decodes:
         request.ends = NEVER
         request.computed = computed = offset + it
         return (computed - 1) // self.block_tokens + 1
+
+    def forget(self, request: Request) -> None:
+        """Take all entries of `request` off `ends`: it may have the same numbers again, here or on another lane."""
+        self.ends = [entry for entry in self.ends if entry[2] is not request]
+        heapify(self.ends)
 
     def pop_end(self) -> Request | None:
         """Take the first entry off `ends`; return its request, or None if it left earlier."""

@@ -19,7 +19,7 @@ def take_all(lane: Lane, boundary_ps: int) -> tuple[list[Request], list[Request]
     finished: list[Request] = []
     if isinstance(lane, TieredLane):
         finished += lane.early
-        paused = dict.fromkeys([*lane.arriving, *lane.ready, *lane.outgoing, *lane.handed])
+        paused = dict.fromkeys([*lane.arriving, *lane.ready, *lane.outgoing, *lane.handed, *lane.moving])
         here = sorted((r for r in paused if r.state == PAUSED and r.lane == lane.index), key=lambda r: r.id)
     else:
         here = []
@@ -55,6 +55,8 @@ def _forget(lane: Lane) -> None:
             lane.handed,
             lane.mail,
             lane.copies,
+            lane.moving,
+            lane.incoming,
         ):
             gone.clear()
         lane.notes.clear()

@@ -12,7 +12,7 @@ from simcore.books.block_cache import BlockCache, BlockChain
 from simcore.books.caches import Cache, Holder
 from simcore.books.pool import KvPool, in_turn
 from simcore.books.prefix_cache import OPEN, Content, PrefixCache
-from simcore.books.request import Request
+from simcore.books.request import NEVER, Request
 
 HERE, NOWHERE, HOST, REMOTE = range(4)
 
@@ -20,7 +20,7 @@ HERE, NOWHERE, HOST, REMOTE = range(4)
 class Held:
     """Where a request's KV is; `computed` and `blocks` of the request say how much of it, in how many blocks here."""
 
-    __slots__ = ("cached", "chain", "content", "copies", "host_blocks", "source", "where")
+    __slots__ = ("cached", "chain", "content", "copies", "host_blocks", "paused_ps", "source", "where")
 
     def __init__(self, content: Content) -> None:
         self.content = content
@@ -34,6 +34,8 @@ class Held:
         """The lane that has its KV, if that is REMOTE."""
         self.copies = 0
         """Copies of its KV under way."""
+        self.paused_ps = NEVER
+        """Since when it stands for a migration; NEVER once it has given a token again."""
 
 
 class Tail(NamedTuple):

@@ -8,6 +8,7 @@ swapped out) or on another instance (handed on). Copies are only asked for here;
 from collections.abc import Iterable, Iterator
 
 from simcore.books.copies import Copy
+from simcore.books.moving import seats_taken
 from simcore.books.request import CANCELLED, NEVER, PAUSED, RUNNING, Request
 from simcore.books.store import HERE, HOST, NOWHERE
 from simcore.books.tiered_leaving import TieredLeaving
@@ -58,7 +59,7 @@ class TieredLane(TieredLeaving):
             yield self.waiting.head()
 
     def _seats(self) -> int:
-        return super()._seats() - len(self.arriving)
+        return super()._seats() - len(self.arriving) - (seats_taken(self) if self.incoming or self.moving else 0)
 
     def fits_next(self) -> bool:
         """Return whether the head of the queue fits; True if nothing waits."""
@@ -156,11 +157,15 @@ class TieredLane(TieredLeaving):
         held = request.held
         assert held is not None
         held.where = NOWHERE
-        self.moved = True
         self._run(request)
+        self.go_on(request)
+        self.notes.append((log.JOINED, request, request.computed))
+
+    def go_on(self, request: Request) -> None:
+        """Let a request that runs gain a token in the iteration being formed; it has waited for it."""
+        self.moved = True
         self.decodes.add(request, self.it)
         self.joined.append(request)
-        self.notes.append((log.JOINED, request, request.computed))
         if request.spans is not None:
             request.spans.append((self.index, self.it + 1, self.it))
 
@@ -174,6 +179,22 @@ class TieredLane(TieredLeaving):
 
     def settle(self, k: int, now: int, firsts: list[Request] | None, gaps: list[int]) -> list[Request]:
         """Book what ended; who goes on after a pause has waited for its token since its last one."""
-        gaps.extend(now - request.last_ps for request in self.joined)
+        for request in self.joined:
+            gaps.append(now - request.last_ps)
+            self._goes_on(request, now)
         self.joined.clear()
         return super().settle(k, now, firsts, gaps)
+
+    def _prefilled(
+        self, request: Request, now: int, firsts: list[Request] | None, gaps: list[int], finished: list[Request]
+    ) -> None:
+        self._goes_on(request, now)
+        super()._prefilled(request, now, firsts, gaps, finished)
+
+    def _goes_on(self, request: Request, now: int) -> None:
+        """A request has given a token; if it stood for a migration, that took so long."""
+        held = request.held
+        assert held is not None
+        if held.paused_ps != NEVER:
+            self.downtimes.append(now - held.paused_ps)
+            held.paused_ps = NEVER

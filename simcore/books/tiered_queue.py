@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from simcore.books.copies import Copy, Kept, Way
 from simcore.books.lane import Lane
+from simcore.books.moving import Inbound, give_back
 from simcore.books.request import CANCELLED, PAUSED, SWAPPED, WAITING, Request
 from simcore.books.store import HOST, KvStore, Tail
 
@@ -65,6 +66,12 @@ class TieredQueue(Lane):
         self.whole_only = False
         """All have just yielded: only whole prompts are admitted, lest they yield again and again."""
         self.counts: Counter[str] = Counter()
+        self.moving: dict[Request, Kept] = {}
+        """Paused for the last stage of a migration, or gone with it, their blocks still here."""
+        self.incoming: dict[Request, Inbound] = {}
+        """Who is to come by a migration, and what is reserved for it."""
+        self.downtimes: list[int] = []
+        """Of each pause for a migration: picoseconds from it to the next token."""
 
     # -- the queue -------------------------------------------------------------------------------------------
 
@@ -132,6 +139,13 @@ class TieredQueue(Lane):
         """Return whether a request that is out of the queue has blocks here that no copy needs."""
         return request.blocks > 0 and request not in self.arriving and request not in self.ready
 
+    def drop(self, request: Request) -> None:
+        """Free the blocks that a request which is out of the queue holds here."""
+        if request in self.moving:
+            give_back(self, request)
+        else:
+            self.store.release(request)
+
     def take_over(self, request: Request) -> None:
         """Queue a request that the lane beside this one hands on, or sends home."""
         request.lane = self.index
@@ -158,6 +172,7 @@ class TieredQueue(Lane):
         """Blocks that requests of this lane hold, or copies of theirs, shared ones counted by each."""
         held = sum(self.blocks_after(r, 0, in_flight=False) for r in self.running)
         held += sum(r.blocks for requests in (self.waiting, self.arriving, self.ready) for r in requests)
+        held += sum(kept.blocks for kept in self.moving.values()) + sum(i.blocks for i in self.incoming.values())
         return held + self.leaving + sum(kept.blocks for kept in self.outgoing.values())
 
     def check(self) -> None:

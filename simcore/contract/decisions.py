@@ -28,11 +28,16 @@ KINDS = (
     "turn_ended",  # request; detail: program
     "timed_out",  # request: its client gives it up; detail 0 by itself, 1 no first token in time, 2 no end in time
     "lost",  # request, with instance; detail: tokens generated so far
-    "up",  # instance
-    "down",  # instance; detail 0 drained, 1 terminated, 2 failed
+    "up",  # instance; -1: the router
+    "down",  # instance; -1: the router; detail 0 drained, 1 terminated, 2 failed
     "split",  # instance; detail: 1000 x prefill share + decode share, in force from now
     "role",  # instance; detail 0 mixed, 1 prefill, 2 decode, in force from now
     "blocked",  # request on instance
+    "migrate",  # a router asks to move request (-1: whom the scheduler picks) away from instance; detail: destination
+    "stage",  # request, with instance it is being copied to; detail: blocks
+    "paused",  # request leaves the batch of instance for the last stage; detail: tokens whose KV stands
+    "migrated",  # request is on instance now; detail: blocks copied in all stages
+    "resumed",  # request goes on where it was paused, on instance; detail: tokens whose KV stands
 )
 (
     ARRIVED,
@@ -63,4 +68,9 @@ KINDS = (
     SPLIT,
     ROLE,
     BLOCKED,
+    MIGRATE,
+    STAGE,
+    PAUSED,
+    MIGRATED,
+    RESUMED,
 ) = range(len(KINDS))

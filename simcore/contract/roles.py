@@ -70,7 +70,7 @@ class Router(Policy):
     emits: ClassVar[frozenset[type]] = frozenset({Dispatch, Reject, WakeAt})
 
     def on_start(self, view: ClusterView) -> Actions:
-        """Called once, before anything else happens."""
+        """Called before anything else happens, and again when a router that was down is back: it starts anew."""
         return ()
 
     def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:

@@ -69,6 +69,9 @@ MECHANISMS = (
     Column(
         "Requeued", "times", "requests_requeued", 1.0, "requests that arrived again because their instance went down"
     ),
+    Column("Migrated", "times", "migrations", 1.0, "requests that moved from one instance to another"),
+    Column("Downtime", "ms", "migration_downtime_s_mean", 1000.0, "from token to token of a request that moved, mean"),
+    Column("Instances", "mean", "mean_instances", 1.0, "instances there were on average, if that varied"),
     Column("Boots", "times", "instances_booted", 1.0, "instances that came up after a boot"),
     Column("Programs", "done", "programs_completed", 1.0, "programs whose turns all completed"),
     Column("Job mean", "s", "job_completion_time_s_mean", 1.0, "mean job completion time of programs"),

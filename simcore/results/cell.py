@@ -77,7 +77,7 @@ def finish_cell(
     cell = {
         "schema": CELL_SCHEMA,
         "state": found.state,
-        "metrics": {**counters, "prefix_hit_rate": _hit_rate(counters), **found.metrics},
+        "metrics": {**counters, **outcome.measured, "prefix_hit_rate": _hit_rate(counters), **found.metrics},
         "classes": found.classes,
         "link_bytes": link_bytes,
         "outcome": asdict(outcome),

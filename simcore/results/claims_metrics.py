@@ -21,6 +21,9 @@ _COUNTERS = (
     *("prefix_hit_rate", "prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions"),
     *("swap_outs", "swap_ins", "swapped_blocks", "handoffs", "handoff_blocks", "timed_out", "queue_full"),
     *("instances_booted", "instances_drained", "instances_terminated", "instances_failed", "requests_requeued"),
+    "mean_instances",
+    *("migrations", "migrations_aborted", "migration_stages", "migrated_blocks"),
+    *("migration_downtime_s_mean", "migration_downtime_s_p99", "migration_downtime_s_max"),
     *("programs_finished", "programs_abandoned", "programs_completed"),
 )
 _JOB_TIME = "job_completion_time_s"

@@ -27,6 +27,9 @@ _BEGINS = {
     log.FETCH: "KV copied in",
     log.JOINED: "decode",
     log.PREFILLED: "prefilled",
+    log.PAUSED: "migrating",
+    log.MIGRATED: "waiting",
+    log.RESUMED: "decode",
 }
 """What kinds that always mean the same begin."""
 

@@ -26,6 +26,7 @@ _LOWER = (
     "preemptions",
     "timed_out",
     "requests_requeued",
+    "mean_instances",
 )
 _LOWER_ENDS = ("_ms", *(f"job_completion_time_s_{what}" for what in ("mean", "median", "p90", "p95", "p99")))
 

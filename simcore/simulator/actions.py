@@ -14,6 +14,7 @@ from simcore.contract import (
     Done,
     Drain,
     IllegalAction,
+    Migrate,
     PinKV,
     Preempt,
     Reject,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 FLEET: frozenset[type] = frozenset({Scale, Drain, CancelDrain, Terminate, SetRole})
 """Actions on instances as a whole."""
 STARTS: frozenset[type] = FLEET | {
-    *(Dispatch, Reject, Preempt, Abort, Touch),
+    *(Dispatch, Reject, Preempt, Abort, Touch, Migrate),
     *(PinKV, Unpin, SplitSMs),
     *(WakeAt, WakeAfter, WakeBelow),
 }
@@ -63,7 +64,7 @@ def start_for_router(simulator: "Simulator", actions: Iterable[Action] | None) -
         if type(action) not in simulator.router_may:
             raise IllegalAction(f"{action}: this router may only {_names(simulator.router_may)}")
         if type(action) is Dispatch:
-            _dispatch(simulator, action)
+            dispatch(simulator, action)
         elif type(action) is WakeAt:
             _wake_at(simulator, action, ROUTER)
         elif type(action) is Reject:
@@ -72,6 +73,8 @@ def start_for_router(simulator: "Simulator", actions: Iterable[Action] | None) -
             _abort(simulator, action, ROUTER)
         elif type(action) is SplitSMs:
             split_sms(simulator, action, ROUTER)
+        elif type(action) is Migrate:
+            simulator.migrations.ask(action)
         elif isinstance(action, Scale | Drain | CancelDrain | Terminate | SetRole):
             simulator.fleet.start(action)
 
@@ -107,7 +110,8 @@ def start_for_scheduler(simulator: "Simulator", lane: "SimLane", actions: Iterab
             lane.wake_below(action)
 
 
-def _dispatch(simulator: "Simulator", action: Dispatch) -> None:
+def dispatch(simulator: "Simulator", action: Dispatch) -> None:
+    """Put a request into the queue of an instance. Raises IllegalAction."""
     request = simulator.live.get(action.request)
     handed = False
     if request is None or request.state != UNROUTED:

@@ -3,10 +3,36 @@
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from simcore.contract import PS_PER_S, to_s
 from simcore.simulator.tiered_stepper import SimTieredLane
 
 if TYPE_CHECKING:
     from simcore.simulator.simulator import Simulator
+
+
+def measure(simulator: "Simulator", measured: dict[str, float | None]) -> None:
+    """Add what mechanisms measured."""
+    end_ps = simulator.outcome.end_ps
+    instances_ps = simulator.fleet.time.total_ps(end_ps)
+    if instances_ps and end_ps:
+        measured["mean_instances"] = instances_ps / end_ps
+    if simulator.settings.mechanisms.migration == "none":
+        return
+    downtimes = sorted(down for lane in simulator.lanes if isinstance(lane, SimTieredLane) for down in lane.downtimes)
+    mean = sum(downtimes) / len(downtimes) / PS_PER_S if downtimes else None
+    measured["migration_downtime_s_mean"] = mean
+    measured["migration_downtime_s_p99"] = _percentile(downtimes, 0.99)
+    measured["migration_downtime_s_max"] = to_s(downtimes[-1]) if downtimes else None
+
+
+def _percentile(ordered_ps: list[int], share: float) -> float | None:
+    """Return a percentile in seconds, linear between neighbours; None of nothing."""
+    if not ordered_ps:
+        return None
+    rank = share * (len(ordered_ps) - 1)
+    low = int(rank)
+    high = min(low + 1, len(ordered_ps) - 1)
+    return (ordered_ps[low] + (rank - low) * (ordered_ps[high] - ordered_ps[low])) / PS_PER_S
 
 
 def count(simulator: "Simulator", counters: dict[str, int]) -> None:
@@ -25,6 +51,9 @@ def count(simulator: "Simulator", counters: dict[str, int]) -> None:
     for instance in simulator.instances:
         if instance.store is not None and instance.store.cache is not None and instance.store.cached:
             total["prefix_evictions"] += instance.store.cache.evicted
+    if mechanisms.migration != "none":
+        total.update(migrations=0, migrations_aborted=0, migration_stages=0, migrated_blocks=0)
+        total.update(simulator.migrations.counts)
     total.update(simulator.clients.counts)
     total.update(simulator.counts)
     for name, link in sorted(simulator.network.links.items()):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from simcore.contract import to_ps
+from simcore.simulator.bypass import Bypass
 from simcore.simulator.clock import TIMERS, Alarm
 from simcore.simulator.outage import go_down
 from simcore.simulator.settings import Fault
@@ -15,6 +16,8 @@ _WHOLE = 1000
 """Factors are in thousandths."""
 _FAULTS = TIMERS - 0.75
 _BY_NUMBER = 2.0**-30
+_MIGRATIONS = -1
+"""In place of a fault's number."""
 
 
 class Faults:
@@ -33,6 +36,7 @@ class Faults:
         """By link: the thousandths that each fault in force leaves."""
         self._paces: dict[int, dict[int, int]] = {}
         """By instance: the thousandths of their duration that its iterations take, by each fault in force."""
+        self.bypass = Bypass(simulator)
         for number, fault in enumerate(simulator.settings.faults):
             self._check(number, fault)
 
@@ -47,6 +51,8 @@ class Faults:
             raise ValueError(f"faults[{number}]: at_s must not be negative, got {fault.at_s}")
         if fault.for_s is not None and not fault.for_s > 0:
             raise ValueError(f"faults[{number}]: for_s must be > 0, got {fault.for_s}")
+        if fault.kind == "router":
+            return
         if fault.kind == "link":
             if fault.target not in simulator.network.links:
                 links = ", ".join(simulator.network.links) or "none"
@@ -72,7 +78,9 @@ class Faults:
         if fault.for_s is not None:
             self._at(to_ps(fault.for_s), self._end, number, fault)
         permille = round(fault.factor * _WHOLE)
-        if fault.kind == "link":
+        if fault.kind == "router":
+            self.bypass.begin()
+        elif fault.kind == "link":
             self._links.setdefault(str(fault.target), {})[number] = permille
             self._scale(str(fault.target))
         elif fault.kind == "straggler":
@@ -85,7 +93,9 @@ class Faults:
                 go_down(self._simulator, instance, "failed")
 
     def _end(self, number: int, fault: Fault) -> None:
-        if fault.kind == "link":
+        if fault.kind == "router":
+            self.bypass.end()
+        elif fault.kind == "link":
             del self._links[str(fault.target)][number]
             self._scale(str(fault.target))
         elif fault.kind == "straggler":
@@ -94,6 +104,15 @@ class Faults:
         elif self._felled.get(int(fault.target)) == number:
             del self._felled[int(fault.target)]
             self._simulator.fleet.boot(self._simulator.instances[int(fault.target)])
+
+    def slow_down(self, instance: int, permille: int | None) -> None:
+        """Let iterations that start on an instance take so many thousandths of their time; None: no more."""
+        paces = self._paces.setdefault(instance, {})
+        if permille is None:
+            del paces[_MIGRATIONS]
+        else:
+            paces[_MIGRATIONS] = permille
+        self._set_pace(instance)
 
     def _scale(self, link: str) -> None:
         self._simulator.network.scale(link, min(self._links[link].values(), default=_WHOLE))

@@ -20,6 +20,7 @@ from simcore.contract import (
 from simcore.contract import decisions as log
 from simcore.simulator.actions import ROUTER
 from simcore.simulator.clock import TIMERS, Alarm
+from simcore.simulator.fleet_time import FleetTime
 from simcore.simulator.outage import go_down
 from simcore.simulator.tiered_stepper import SimTieredLane
 from simcore.simulator.views import LOADS, load_of
@@ -46,6 +47,7 @@ class Fleet:
         self._of_lanes: list[tuple[Least, Callable[[SimLane], int]]] = []
         """The same with their loads, while a change of a lane is all that there is to an instance's: no roles are
         asked for, instances have one lane and report every boundary."""
+        self.time = FleetTime(simulator.settings.instances)
         self.booting = 0
         """Boots under way."""
         self._new: dict[int, None] = {}
@@ -101,6 +103,7 @@ class Fleet:
 
     def changed(self, instance: "SimInstance") -> None:
         """The state or the role of `instance` is another now."""
+        self.time.note(instance, self._simulator.clock.now)
         instance.takes_prompts = instance.state == "up" and instance.role != "decode"
         self._simulator.view.refresh()
         self.reindex(instance)

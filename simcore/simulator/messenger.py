@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from simcore.books.request import UNROUTED
-from simcore.contract import Action, Arrived, Fact, Policy, Router, Scheduler, overrides
+from simcore.contract import Action, Arrived, Fact, InstanceUp, Policy, Prefilled, Router, Scheduler, overrides
 from simcore.simulator.actions import start_for_router, start_for_scheduler
 
 if TYPE_CHECKING:
+    from simcore.simulator.bypass import Bypass
     from simcore.simulator.simulator import Simulator
     from simcore.simulator.stepper import SimLane
 
@@ -30,6 +31,8 @@ class Messenger:
             self._on_arrived = simulator.router.on_arrived
         self._facts: deque[tuple[SimLane | None, str, Fact | None]] = deque()
         self._telling = False
+        self.bypass: Bypass | None = None
+        """Who takes the place of the router while it is down."""
 
     def hears(self, hook: str) -> bool:
         """Return whether anybody listens."""
@@ -37,9 +40,13 @@ class Messenger:
 
     def start(self) -> None:
         """Call `on_start` of the router, then of each lane's scheduler."""
+        self.start_router()
+        self.tell_started(self._simulator.lanes)
+
+    def start_router(self) -> None:
+        """Call `on_start` of the router: when a run begins, and whenever it is back."""
         if "on_start" in self.router_hears:
             self._tell(None, "on_start", None)
-        self.tell_started(self._simulator.lanes)
 
     def tell_started(self, lanes: "Iterable[SimLane]") -> None:
         """Call `on_start` of the schedulers of lanes that have just been made."""
@@ -49,7 +56,9 @@ class Messenger:
 
     def tell_arrival(self, request: int) -> None:
         """Tell the router of an arrival: `tell_router`, without the detour, for what happens most."""
-        if self._on_arrived is not None:
+        if self.bypass is not None:
+            self.bypass.dispatch(request)
+        elif self._on_arrived is not None:
             self._telling = True
             start_for_router(self._simulator, self._on_arrived(self._simulator.view, Arrived(request)))
             self._telling = False
@@ -57,7 +66,12 @@ class Messenger:
                 self._deliver()
 
     def tell_router(self, hook: str, fact: Fact) -> None:
-        if hook in self.router_hears:
+        if self.bypass is not None:
+            if isinstance(fact, Arrived | Prefilled):
+                self.bypass.dispatch(fact.request)
+            elif isinstance(fact, InstanceUp):
+                self.bypass.dispatch_all()
+        elif hook in self.router_hears:
             self._tell(None, hook, fact)
 
     def tell_scheduler(self, lane: "SimLane", hook: str, fact: Fact) -> None:

@@ -53,6 +53,7 @@ def go_down(simulator: "Simulator", instance: "SimInstance", cause: Cause) -> No
         overtaken.append((who, Done(switch, ok=False, why=INSTANCE_DOWN)))
     if instance.draining is not None:
         overtaken.append((ROUTER, Done(instance.draining, ok=False, why=INSTANCE_DOWN)))
+    overtaken += simulator.migrations.lose(instance.id)
     instance.clear(simulator.settings.mechanisms.sm_split)
     for request in lost:
         _write_off(simulator, instance, request, cancelled=request.id in given_up)
@@ -98,7 +99,7 @@ def _end_copies(simulator: "Simulator", instance: "SimInstance") -> None:
             continue
         simulator.network.cancel(transfer)
         del simulator.copying[copy]
-        if dst != instance.id:
+        if dst != instance.id and copy.kind != "stage":
             assert copy.request.lane is not None
             there = simulator.lanes[copy.request.lane]
             assert isinstance(there, SimTieredLane)

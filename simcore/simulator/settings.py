@@ -8,6 +8,7 @@ from simcore.contract import CostModel, Role, Router, Scheduler
 from simcore.simulator.topology import Topology
 
 Rows = list[tuple[int, ...]]
+MigrationKind = Literal["none", "recompute", "blocking", "two_stage", "multistage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,13 @@ class Mechanisms:
         sm_switch_s: seconds until new shares are in force.
         lost: requests of an instance that went down are "requeued" (they arrive again) or "failed".
         max_waiting: a dispatch to an instance with so many waiting requests is refused; None: never.
+        migration: how `Migrate` moves a running request: its KV is dropped, copied while it stands, or copied in two or
+            more stages while it runs; "none": no migrations.
+        migration_slots: migrations of running requests at an instance at a time, in and out together, >= 1.
+        migration_max_stages: stages after which a multistage migration that has not caught up fails.
+        migration_last_blocks: blocks left to copy from which on a multistage migration pauses its request.
+        migration_slowdown: times as long, in thousandths, that iterations take which start while a migration's copy
+            runs to or from their instance; >= 1.
     """
 
     prefix_cache: Literal["cold", "warm"] | None = None
@@ -37,6 +45,11 @@ class Mechanisms:
     sm_switch_s: float = 0.0
     lost: Literal["requeued", "failed"] = "requeued"
     max_waiting: int | None = None
+    migration: MigrationKind = "none"
+    migration_slots: int = 1
+    migration_max_stages: int = 3
+    migration_last_blocks: int = 16
+    migration_slowdown: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +58,14 @@ class Fault:
 
     Args:
         kind: "instance" goes down, and boots when it is over; "link" keeps `factor` of its bandwidth; "straggler": an
-            instance's iterations take `factor` times as long.
-        target: the instance, or the name of the link.
+            instance's iterations take `factor` times as long; "router": it hears nothing, and starts again.
+        target: the instance, or the name of the link; of no meaning for a router.
         at_s: when, seconds.
         for_s: how long, seconds; None: until the end of the run.
         factor: of a link 0..1, in thousandths; of a straggler, > 0, in thousandths.
     """
 
-    kind: Literal["instance", "link", "straggler"]
+    kind: Literal["instance", "link", "straggler", "router"]
     target: int | str
     at_s: float
     for_s: float | None = None
@@ -127,6 +140,8 @@ class Outcome:
     cuts: int = 0
     counters: dict[str, int] = field(default_factory=dict)
     """What mechanisms count, by the name it has among the metrics."""
+    measured: dict[str, float | None] = field(default_factory=dict)
+    """What they measure, likewise; None: it did not happen."""
 
 
 class Sink(Protocol):
@@ -148,5 +163,6 @@ def is_tiered(settings: Settings) -> bool:
         or mechanisms.host_blocks > 0
         or mechanisms.schedule_ahead > 0
         or mechanisms.sm_split is not None
+        or mechanisms.migration != "none"
         or any(role != "mixed" for role in settings.roles)
     )

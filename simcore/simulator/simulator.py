@@ -21,6 +21,7 @@ from simcore.contract import (
     Finished,
     FirstToken,
     IllegalAction,
+    Migrate,
     PinKV,
     Preempt,
     Preempted,
@@ -40,11 +41,12 @@ from simcore.simulator.actions import ROUTER, STARTS, TOO_LONG
 from simcore.simulator.clients import WHY, Clients, has_clients, with_clients
 from simcore.simulator.clock import ARRIVALS, SAMPLES, Alarm, Clock
 from simcore.simulator.collecting import rare_collections
-from simcore.simulator.counters import count
+from simcore.simulator.counters import count, measure
 from simcore.simulator.faults import Faults
 from simcore.simulator.fleet import Fleet
 from simcore.simulator.instance import SimInstance
 from simcore.simulator.messenger import Messenger
+from simcore.simulator.migrations import Migrations
 from simcore.simulator.network import Network, Transfer
 from simcore.simulator.recorder import Recorder
 from simcore.simulator.reports import Reports
@@ -132,6 +134,7 @@ class Simulator:
         """What happened to the fleet and its queues, by the name it has among the metrics."""
         self.over = False
         self.faults = Faults(self)
+        self.migrations = Migrations(self)
         self._arrivals = self._read(workload)
         self._next: Request | None = None
         self.timers: set[tuple[int, int, Hashable]] = set()
@@ -304,6 +307,7 @@ class Simulator:
             outcome.steps += lane.steps
             outcome.cuts += lane.cuts
         count(self, outcome.counters)
+        measure(self, outcome.measured)
         ended = outcome.finished + outcome.rejected + outcome.cancelled + outcome.failed + outcome.unfinished
         assert outcome.arrived == ended, f"{outcome.arrived} requests arrived, {ended} accounted for"
         recorder.flush()
@@ -425,8 +429,8 @@ class Simulator:
     def done(self, who: int, fact: Done) -> None:
         """An action ended; tell who asked for it."""
         if not fact.ok:
-            request = fact.action.request if isinstance(fact.action, Preempt | Abort | PinKV) else -1
-            self.log(self.place_of(who), log.OVERTAKEN, request, -1)
+            request = fact.action.request if isinstance(fact.action, Preempt | Abort | PinKV | Migrate) else -1
+            self.log(self.place_of(who), log.OVERTAKEN, -1 if request is None else request, -1)
         if who == ROUTER:
             self.messenger.tell_router("on_done", fact)
         elif who >= 0:
@@ -453,6 +457,8 @@ class Simulator:
     def woke(self, timer: tuple[int, int, Hashable]) -> None:
         """A timer went off."""
         who, _, key = timer
+        if timer not in self.timers:
+            return  # the router that set it went down
         self.timers.discard(timer)
         if self._next is None and self.stands_still():
             self._idle_wakes += 1

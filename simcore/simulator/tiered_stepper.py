@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simcore.books.copies import Copy
+from simcore.books.moving import Stage
 from simcore.books.request import CANCELLED, FAILED, FINISHED, PAUSED, REJECTED, RUNNING, SWAPPED, WAITING, Request
 from simcore.books.store import KvStore
 from simcore.books.tiered import Stalled, TieredLane
@@ -85,7 +86,7 @@ class SimTieredLane(SimLane, TieredLane):
         self.withdraw(request)
         self.let_go(request)
         if self.holds_here(request):
-            self.later(partial(self.store.release, request))  # it was handed on by the lane beside
+            self.later(partial(self.drop, request))  # it was handed on by the lane beside, or stood for a migration
         else:
             self.look_again()
 
@@ -102,12 +103,13 @@ class SimTieredLane(SimLane, TieredLane):
 
     @property
     def paused(self) -> list[Request]:
-        here = (r for r in self.outgoing if r.lane == self.index)
+        here = (r for r in (*self.outgoing, *self.moving) if r.lane == self.index)
         return [r for r in (*self.arriving, *self.ready, *here) if r.state == PAUSED]
 
     @property
     def unused(self) -> bool:
-        return not (self.waiting or self.running or self.mail or self.arriving or self.outgoing or self.leaving)
+        queued_or_copied = self.waiting or self.mail or self.arriving or self.outgoing or self.leaving
+        return not (queued_or_copied or self.running or self.moving or self.incoming)
 
     def stop(self) -> list[Request]:
         super().stop()
@@ -193,7 +195,7 @@ class SimTieredLane(SimLane, TieredLane):
     @property
     def copying(self) -> bool:
         """A copy of its is under way, or its end waits for a boundary."""
-        return bool(self.arriving or self.ready or self.leaving or self.sending)
+        return bool(self.arriving or self.ready or self.leaving or self.sending or self.moving or self.incoming)
 
     @property
     def works(self) -> bool:
@@ -247,6 +249,9 @@ class SimTieredLane(SimLane, TieredLane):
         except Stalled:
             formed = self.stalled = True
         for copy in self.copies:
+            if isinstance(copy, Stage):
+                simulator.migrations.start_copy(copy)
+                continue
             self._start_copy(copy, awaited=formed and self.sync and copy.kind != "fetch")
         self.copies.clear()
         if not formed:
@@ -377,7 +382,7 @@ class SimTieredLane(SimLane, TieredLane):
             self.let_go(request)
             if self.holds_here(request):
                 self.freed = True
-                self.store.release(request)
+                self.drop(request)
         self._report_changes()
         ended = request.state == FINISHED
         if isinstance(action, Abort) and not ended:

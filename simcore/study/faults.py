@@ -78,6 +78,8 @@ def _faults(spec: StudySpec, line: int, fault: FaultSpec, seed: int, lasts_s: fl
         yield Fault("instance", fault.instance, fault.at_s, fault.for_s)
     if fault.link is not None:
         yield Fault("link", fault.link, fault.at_s, fault.for_s, fault.factor or 0.0)
+    if fault.router is not None:
+        yield Fault("router", 0, fault.at_s, fault.for_s)
     if fault.straggler is not None:
         yield Fault("straggler", fault.straggler, fault.at_s, fault.for_s, fault.slowdown or 1.0)
 

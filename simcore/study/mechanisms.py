@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from simcore.contract import Policy, Router, Scheduler, SplitSMs
+from simcore.contract import Migrate, Policy, Router, Scheduler, SetRole, SplitSMs
 from simcore.study.errors import Path
 from simcore.study.schema_cluster import ClusterSpec, MechanismSpec
 
@@ -39,12 +39,29 @@ def conflicts(
     for role, policy in (("router", router), ("scheduler", scheduler)):
         if SplitSMs in policy.emits and not mechanisms.sm_split:
             yield (role,), f"{policy.__name__} emits SplitSMs, which needs mechanism.sm_split"
+    if mechanisms.migration != "none":
+        for key in _beyond_migration(mechanisms, roles, router):
+            yield ("mechanism", "migration"), f"does not go with {key} yet, got {mechanisms.migration}"
+    elif Migrate in router.emits:
+        rule = "which needs mechanism.migration: multistage, two_stage, blocking or recompute"
+        yield ("router",), f"{router.__name__} emits Migrate, {rule}"
     beyond = _beyond_whole_batches(mechanisms, roles)
     if beyond and scheduler.batch is not Scheduler.batch:  # type: ignore[attr-defined]
         yield (
             ("scheduler",),
             f"{scheduler.__name__} builds whole batches, which do not run with {', '.join(beyond)} yet",
         )
+
+
+def _beyond_migration(mechanisms: "Mechanisms", roles: frozenset[str], router: type[Policy]) -> list[str]:
+    """Return what is switched on that migrations do not go with."""
+    switched_on = {
+        "cluster.roles": bool(roles - {"mixed"}),
+        f"a router that sets roles ({router.__name__})": SetRole in router.emits,
+        "mechanism.schedule_ahead": mechanisms.schedule_ahead,
+        "mechanism.sm_split": mechanisms.sm_split,
+    }
+    return [key for key, on in switched_on.items() if on]
 
 
 def _beyond_whole_batches(mechanisms: "Mechanisms", roles: frozenset[str]) -> list[str]:
@@ -55,5 +72,6 @@ def _beyond_whole_batches(mechanisms: "Mechanisms", roles: frozenset[str]) -> li
         "mechanism.preemption: swap": mechanisms.preemption == "swap",
         "mechanism.schedule_ahead": mechanisms.schedule_ahead,
         "mechanism.sm_split": mechanisms.sm_split,
+        "mechanism.migration": mechanisms.migration != "none",
     }
     return [key for key, on in switched_on.items() if on]

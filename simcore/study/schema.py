@@ -118,7 +118,6 @@ _MECHANISMS = (
     "swap.adaptive",
     "allocator",
     "host_copy",
-    "migration",
     "kv_pool",
     "abort",
     "resume",

@@ -118,6 +118,11 @@ class MechanismSpec(Spec):
     sm_switch_s: NotNegative | None = None
     lost: Literal["requeued", "failed"] | None = None
     max_waiting: Annotated[Natural | Off | None, or_else(str, Off, Natural | None), OFF] = None
+    migration: Literal["none", "recompute", "blocking", "two_stage", "multistage"] | None = None
+    migration_slots: Count | None = None
+    migration_max_stages: Count | None = None
+    migration_last_blocks: Natural | None = None
+    migration_slowdown: Annotated[float, Field(ge=1, le=1000)] | None = None
 
     def over(self, other: "MechanismSpec") -> "MechanismSpec":
         """Return the keys of both; where both have one, this one's."""

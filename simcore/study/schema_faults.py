@@ -11,6 +11,7 @@ SUBJECTS = {
     "link": (("factor", "at_s"), ("for_s",)),
     "straggler": (("slowdown", "at_s"), ("for_s",)),
     "every": (("mtbf_s", "mttr_s"), ("until_s",)),
+    "router": (("at_s",), ("for_s",)),
 }
 """What a line is about, and the keys it needs and may have besides."""
 
@@ -18,7 +19,7 @@ SUBJECTS = {
 class FaultSpec(Spec):
     """One line: an `instance` goes down, a `link` keeps `factor` of its bandwidth, a `straggler`'s iterations take
     `slowdown` times as long, from `at_s` on, `for_s` seconds long; or `every` instance goes down again and again, up
-    `mtbf_s` and down `mttr_s` in the mean, until `until_s`.
+    `mtbf_s` and down `mttr_s` in the mean, until `until_s`; or the `router` is down, and requests go round robin.
     """
 
     instance: Natural | None = None
@@ -32,6 +33,7 @@ class FaultSpec(Spec):
     mtbf_s: Positive | None = None
     mttr_s: Positive | None = None
     until_s: Positive | None = None
+    router: Literal["down"] | None = None
 
     @property
     def written(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The speed table of DESIGN 9, rows 1, 2, 4 and 5: `make bench` prints each row.
+"""The speed table of DESIGN 9, rows 1 to 5: `make bench` prints each row.
 
 Bounds are stated beside each and not asserted: machines are noisy, and a timed assertion is no test.
 """
@@ -7,13 +7,17 @@ import os
 import resource
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from simcore.cost import load_hardware
 from simcore.results import CellWriter, finish_cell
-from simcore.simulator import simulate
+from simcore.simulator import Mechanisms, Topology, simulate
 from tests.bench.machines import Counting, azure_conv, reference_seconds, report, rollouts, settings
+from tests.simulator.balancing import Balancing, NewestLeaves
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +58,27 @@ def test_sixty_four_instances_under_least_loaded(benchmark):
     outcome = benchmark.pedantic(lambda: simulate(run, traffic, Counting()), rounds=5, warmup_rounds=1)
     reference_s, _ = reference_seconds(traffic, 64, "least_loaded")
     print("\n" + report("azure conv, 64 instances, least loaded", outcome, best(benchmark), reference_s))
+
+
+def test_migrations_every_100_ms_on_sixteen_instances(benchmark):
+    """Bound: twice the same run without it; beside it, the same run on lanes that could migrate and do not."""
+    traffic = azure_conv(16)
+    run = replace(settings(16, "least_loaded"), make_scheduler=NewestLeaves)
+    links = Topology.of(load_hardware("h200"), instances=16)
+    able = replace(run, mechanisms=Mechanisms(migration="multistage"), topology=links, block_bytes=2 << 20)
+    moving = replace(able, make_router=Balancing)
+    without_s, still_s = (min(process_seconds(each, traffic) for _ in range(3)) for each in (run, able))
+    outcome = benchmark.pedantic(lambda: simulate(moving, traffic, Counting()), rounds=3, warmup_rounds=1)
+    print("\n" + report("azure conv, 16 instances, migrations every 100 ms", outcome, best(benchmark), None))
+    moved, failed = outcome.counters["migrations"], outcome.counters["migrations_aborted"]
+    print(f"  {moved} migrations, {failed} came to nothing; {best(benchmark) / without_s:.2f} times the run without,")
+    print(f"  {best(benchmark) / still_s:.2f} times the run on lanes that could and do not")
+
+
+def process_seconds(run, traffic):
+    began = time.process_time()
+    simulate(run, traffic, Counting())
+    return time.process_time() - began
 
 
 def test_rollouts_as_one_batch(benchmark):

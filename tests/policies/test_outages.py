@@ -4,7 +4,7 @@ import pytest
 
 from policies.disaggregated import Disaggregated
 from policies.prefix_aware import PrefixAware
-from simcore.contract import Router
+from simcore.contract import Migrate, Router
 from simcore.simulator.settings import Fault, Mechanisms
 from tests.policies.test_promise import POLICIES
 from tests.simulator.harness import MS, run
@@ -15,7 +15,7 @@ OUTAGES = (Fault("instance", 0, at_s=0.30, for_s=0.5), Fault("instance", 1, at_s
 
 
 def after_an_outage(router, faults=OUTAGES, **settings):
-    mechanisms = Mechanisms(prefix_cache="cold")
+    mechanisms = Mechanisms(prefix_cache="cold", migration="multistage" if Migrate in router.emits else "none")
     return run(ARRIVALS, make_router=router, faults=faults, boot_s=0.05, mechanisms=mechanisms, **settings)
 
 

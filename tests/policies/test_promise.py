@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 import policies
+from policies.llumnix import Llumnix
+from policies.llumnix_scheduler import LlumnixScheduler
 from policies.round_robin import RoundRobin
 from policies.vllm_v1 import VllmV1
-from simcore.contract import Policy, Rollout, Router, Scheduler, overrides
-from simcore.simulator import STARTS
+from simcore.contract import Migrate, Policy, Rollout, Router, Scheduler, overrides
+from simcore.simulator import STARTS, Mechanisms
 from tests.property.draw import draw
 from tests.simulator.harness import run
 
@@ -33,6 +35,10 @@ def one_run(kind, seed):
     roles = {"make_router": RoundRobin, "make_scheduler": lambda: VllmV1(max_num_batched_tokens=256)}
     roles["make_router" if issubclass(kind, Router) else "make_scheduler"] = kind
     size: dict[str, Any] = {"kv_blocks": max(drawn.kv_blocks, 40), "block_tokens": drawn.block_tokens, "instances": 3}
+    if Migrate in kind.emits or (issubclass(kind, Scheduler) and overrides(kind(), "pick_migrant")):
+        size["mechanisms"] = Mechanisms(migration="multistage")
+        halves = {"make_router": Llumnix, "make_scheduler": LlumnixScheduler}
+        roles = halves | {half: made for half, made in roles.items() if made is kind}
     if issubclass(kind, Router) and overrides(kind(), "on_prefilled"):
         size["roles"] = ("prefill", "decode", "decode")
     return run(drawn.arrivals, cost=drawn.cost, record_decisions=True, seed=seed, oracle=ORACLES, **size, **roles)

@@ -23,9 +23,10 @@ from realbackend.model.weights import load_decoder  # isort: skip
 from realbackend.pace import ModelPace  # isort: skip
 from simcore.cost import Affine  # isort: skip
 from simcore.simulator import simulate  # isort: skip
-from simcore.simulator.settings import Mechanisms, Settings  # isort: skip
+from simcore.simulator.settings import Fault, Mechanisms, Settings  # isort: skip
 from tests.property.cluster.traffic import Traffic  # isort: skip
 from tests.real.runs import MS, Remembering  # isort: skip
+from tests.simulator.balancing import Balancing, NewestLeaves  # isort: skip
 
 ROUTERS = [RoundRobin, LeastLoaded, PowerOfTwo, SessionSticky, PrefixAware, CacheAware]
 SCHEDULERS: list[Any] = [VllmV1, ShortestJobFirstOracle, Priority, PrefillFirst]
@@ -134,6 +135,23 @@ def test_kept_and_handed_on_kv_is_the_same_kv(decoder):
     apart = check(decoder, burst(2), router=Disaggregated, roles=("prefill", "decode"), kv_blocks=40)
     assert apart.counters["handoffs"] > 10
     check(decoder, burst(3), mechanisms=Mechanisms(sm_split=(60, 40)))
+
+
+@pytest.mark.parametrize("kind", ["recompute", "blocking", "two_stage", "multistage"])
+def test_kv_that_moves_while_its_request_runs_is_the_same_kv(decoder, kind):
+    """An instance fails on the way; pages of both prompts are found again where they came."""
+    mechanisms = Mechanisms(prefix_cache="cold", migration=kind, migration_slots=4, migration_last_blocks=1)
+    moved = check(
+        decoder,
+        chats(1),
+        router=lambda: Balancing(period_s=0.02, least_blocks=0),
+        scheduler=NewestLeaves,
+        mechanisms=mechanisms,
+        instances=3,
+        faults=(Fault("instance", 2, 0.5, 0.2),),
+    )
+    assert moved.counters["migrations"] > 5
+    assert moved.counters["migrated_blocks"] > 5 or kind == "recompute"
 
 
 @pytest.mark.long

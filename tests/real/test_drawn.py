@@ -17,12 +17,21 @@ def test_drawn_clusters_decide_as_simulated_and_generate_the_tokens_of_each_requ
         check(seed)
 
 
+STORM = frozenset({"migration", "links", "failures", "link_faults", "fleet", "prefix", "swap", "clients"})
+
+
+@pytest.mark.parametrize("group", range(4))
+def test_storms_of_migrations_with_failures_lose_no_kv(group):
+    for seed in range(1000 + group, 1012, 4):
+        check(seed, STORM)
+
+
 def test_the_drawn_set_swaps_hands_on_shares_and_loses_kv():
     met: Counter[str] = Counter()
     for seed in range(10):
-        for only in ("swap", "roles", "prefix", "failures"):
+        for only in ("swap", "roles", "prefix", "failures", "migration"):
             met.update(check(seed, frozenset({only})))
-    names = ("preemptions", "swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued")
+    names = ("preemptions", "swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued", "migrated_blocks")
     assert all(met[name] for name in names), met
 
 
@@ -50,7 +59,8 @@ class OneBlockLess(HashEngine):
 
 
 @pytest.mark.parametrize(
-    ("broken", "only"), [(NoCopyOut, "swap"), (NoCopyIn, "swap"), (NoFetch, "roles"), (OneBlockLess, "prefix")]
+    ("broken", "only"),
+    [(NoCopyOut, "swap"), (NoCopyIn, "swap"), (NoFetch, "roles"), (NoFetch, "migration"), (OneBlockLess, "prefix")],
 )
 def test_an_engine_that_mistreats_kv_is_noticed(broken, only):
     with pytest.raises(AssertionError, match=r"tokens|gave"):

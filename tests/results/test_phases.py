@@ -79,3 +79,24 @@ def test_who_lost_its_instance_arrives_again_and_keeps_its_tokens():
 
 def test_what_is_left_at_the_end_is_unfinished():
     assert lives((0, 0, log.DISPATCH, 1, -1), (50, 0, log.STEPPED, -1, 3)) == [(1, "waiting", 0, 0, 50, "unfinished")]
+
+
+def test_who_moves_while_it_decodes_stands_still_for_the_last_stage():
+    """Paused at 50 on instance 0, it goes on at 61 on instance 1; the copies before the pause are no phase."""
+    assert lives(
+        (0, -1, log.ARRIVED, 0, 16),
+        (0, 0, log.DISPATCH, 0, -1),
+        (0, 0, log.ADMITTED, 0, 16),
+        (10, 0, log.FIRST_TOKEN, 0, -1),
+        (20, 1, log.STAGE, 0, 7),
+        (50, 0, log.PAUSED, 0, 20),
+        (50, 1, log.STAGE, 0, 2),
+        (61, 1, log.MIGRATED, 0, 9),
+        (61, 1, log.JOINED, 0, 20),
+        (90, 1, log.FINISHED, 0, 8),
+    ) == [
+        (0, "prefill", 0, 0, 10, ""),
+        (0, "decode", 0, 10, 50, ""),
+        (0, "migrating", 0, 50, 61, ""),
+        (0, "decode", 1, 61, 90, "finished"),
+    ]

@@ -296,3 +296,16 @@ def test_a_router_that_hears_of_no_prefill_makes_no_prefill_instance():
     )
     with pytest.raises(IllegalAction, match="must dispatch what is prefilled"):
         run([(0, 8, 2)], make_router=kinds)
+
+
+# -- how many there were ----------------------------------------------------------------------------------------------
+
+
+def test_the_time_of_an_instance_runs_from_the_beginning_of_its_boot_until_it_is_down():
+    script = {20: (Scale(1),), 50: (Drain(0),), 100: (Terminate(1),)}
+    ran = run_both([(0, 8, 30)], lambda: Watcher(script=script, place=first_up), boot_s=0.05)
+    assert ran.outcome.measured["mean_instances"] == (300 + 80) / 300
+
+
+def test_of_a_fleet_that_stays_as_it_is_no_time_is_kept():
+    assert run([(0, 8, 20)], instances=2)["outcome"].measured == {}

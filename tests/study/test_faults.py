@@ -25,11 +25,13 @@ def test_lines_become_faults_in_the_order_of_the_file():
         "{instance: 1, at_s: 60, for_s: 30}",
         "{link: 'pcie_out:0', factor: 0.1, at_s: 10, for_s: 20}",
         "{straggler: 0, slowdown: 1.5, at_s: 5}",
+        "{router: down, at_s: 90, for_s: 10}",
     )
     assert of(cells(text)[0]) == [
         Fault("instance", 1, 60, 30),
         Fault("link", "pcie_out:0", 10, 20, 0.1),
         Fault("straggler", 0, 5, None, 1.5),
+        Fault("router", 0, 90, 10),
     ]
 
 
@@ -78,9 +80,9 @@ def test_until_is_when_no_more_is_drawn():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("{at_s: 1}", "faults[0]: needs one of instance, link, straggler, every; got none"),
+        ("{at_s: 1}", "faults[0]: needs one of instance, link, straggler, every, router; got none"),
         ("{instance: 0, straggler: 1, at_s: 1}",
-         "faults[0]: needs one of instance, link, straggler, every; got instance and straggler"),
+         "faults[0]: needs one of instance, link, straggler, every, router; got instance and straggler"),
         ("{instance: 0}", "faults[0].at_s: is missing"),
         ("{instance: 2, at_s: 1}", "faults[0].instance: must be one of the 2 instances, 0 to 1, got 2"),
         ("{straggler: 7, slowdown: 2, at_s: 1}",
@@ -99,7 +101,7 @@ def test_until_is_when_no_more_is_drawn():
         ("{instance: 0, at_s: -1}", "faults[0].at_s: must be >= 0, got -1"),
         ("{instance: 0, at: 1}",
          "faults[0].at: unknown key; have instance, link, straggler, every, at_s, for_s, factor, slowdown, mtbf_s, "
-         "mttr_s, until_s (did you mean 'at_s'?)"),
+         "mttr_s, until_s, router (did you mean 'at_s'?)"),
         ("5", "faults[0]: must be a mapping of keys, got 5"),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ import pytest
 
 from simcore.simulator.settings import Mechanisms
 from simcore.study.api import Study
+from simcore.study.schema_cluster import MechanismSpec
 from tests.study.tiny import TINY, cells, problems_of, write_study
 
 LINE = "question: does it run?"
@@ -101,8 +102,11 @@ def test_a_mechanism_is_swept_like_any_key():
         ("{max_waiting: -1}", "max_waiting: must be >= 0, got -1"),
         ("{max_waiting: none}", "max_waiting: must be off, got 'none'"),
         ("{prefix_cash: cold}",
-         "prefix_cash: unknown key; have prefix_cache, preemption, swap, schedule_ahead, sm_split, contention, "
-         "sm_switch_s, lost, max_waiting (did you mean 'prefix_cache'?)"),
+         f"prefix_cash: unknown key; have {', '.join(MechanismSpec.model_fields)} (did you mean 'prefix_cache'?)"),
+        ("{migration: stop_and_copy}",
+         "migration: must be none or recompute or blocking or two_stage or multistage, got 'stop_and_copy'"),
+        ("{migration_slots: 0}", "migration_slots: must be >= 1, got 0"),
+        ("{migration_slowdown: 0.5}", "migration_slowdown: must be >= 1, got 0.5"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("put", "name"), [(with_study, ""), (with_system, "systems.round_robin.")])
@@ -155,3 +159,40 @@ def test_who_splits_sms_needs_a_split_to_begin_with(tmp_path):
         "tiny.yaml:14:17: systems.round_robin.scheduler: Splits emits SplitSMs, which needs mechanism.sm_split"
     ]
     assert problems_of(with_study("{sm_split: [50, 50]}", text), tmp_path) == []
+
+
+def test_every_key_of_migrations_reaches_the_simulator():
+    written = (
+        "{migration: two_stage, migration_slots: 2, migration_max_stages: 5, migration_last_blocks: 4, "
+        "migration_slowdown: 1.25}"
+    )
+    assert cells(with_study(written))[0].mechanisms == Mechanisms(
+        migration="two_stage",
+        migration_slots=2,
+        migration_max_stages=5,
+        migration_last_blocks=4,
+        migration_slowdown=1.25,
+    )
+
+
+def test_who_migrates_needs_a_way_to_do_it(tmp_path):
+    write_study(tmp_path)
+    text = TINY.replace("router: round_robin", "router: 'special.py:Migrates'")
+    assert problems_of(text, tmp_path) == [
+        "tiny.yaml:14:17: systems.round_robin.router: Migrates emits Migrate, which needs mechanism.migration: "
+        "multistage, two_stage, blocking or recompute"
+    ]
+    assert problems_of(with_study("{migration: blocking}", text), tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "cluster", "named"),
+    [
+        ("{migration: blocking, schedule_ahead: 1}", "instances: 2", "mechanism.schedule_ahead"),
+        ("{migration: blocking, sm_split: [50, 50]}", "instances: 2", "mechanism.sm_split"),
+        ("{migration: blocking}", "roles: [mixed, decode]", "cluster.roles"),
+    ],
+)
+def test_what_migrations_do_not_go_with_is_said(mechanism, cluster, named):
+    text = with_study(mechanism, TINY.replace("instances: 2", cluster))
+    assert problems_of(text) == [f"tiny.yaml:2:13: mechanism.migration: does not go with {named} yet, got blocking"]

@@ -79,7 +79,7 @@ class Counts(Router):
 SPECIAL = '''\
 """Policies with powers that a cluster must have, for tests."""
 
-from simcore.contract import Actions, Arrived, Batch, ClusterView, Dispatch, LaneView, Prefilled
+from simcore.contract import Actions, Arrived, Batch, ClusterView, Dispatch, LaneView, Migrate, Prefilled
 from simcore.contract import Router, Scheduler, SplitSMs
 
 
@@ -104,6 +104,12 @@ class Splits(Scheduler):
     """May ask for other SM shares."""
 
     emits = Scheduler.emits | {SplitSMs}
+
+
+class Migrates(HandsOn):
+    """May move requests."""
+
+    emits = Router.emits | {Migrate}
 '''
 
 

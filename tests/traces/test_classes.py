@@ -38,10 +38,10 @@ def test_a_lone_class_takes_everything():
 
 def test_everything_wrong_with_classes_is_said_at_once():
     with pytest.raises(traces.ParameterError) as error:
-        traces.request_classes({"a": {"share": 0}, "b": {"share": 1, "priority": -1, "prio": 3}})
+        traces.request_classes({"a": {"share": 0}, "b": {"share": 1, "priority": -0.5, "prio": 3}})
     assert error.value.problems == [
         "classes.a.share: must be a number > 0, got 0",
-        "classes.b.priority: must be a whole number >= 0, got -1",
+        "classes.b.priority: must be a whole number between -1000 and 1000, got -0.5",
         "classes.b.prio: unknown key (did you mean 'priority'?)",
     ]
 
@@ -160,3 +160,8 @@ def test_mistakes_in_patience_are_named():
         "classes.a.cancel_share: must be a number between 0 and 1, got 2",
         "classes.b.cancel_after_s: must be given with cancel_share, got nothing",
     ]
+
+
+def test_a_priority_may_be_below_that_of_all_who_say_nothing():
+    (urgent, normal) = traces.request_classes({"urgent": {"share": 1, "priority": -1}, "normal": {"share": 9}})
+    assert urgent.priority < normal.priority == 0

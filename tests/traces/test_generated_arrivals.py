@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import gammaincc
 
 from tests.traces.written import whole
 from traces import synthetic
@@ -30,6 +31,15 @@ def test_gamma_gaps_have_the_asked_variation(cv):
     gaps = relative_gaps(arrivals({"kind": "gamma", "cv": cv}), 5.0)
     assert gaps.std() == pytest.approx(cv, rel=0.03)
     assert ((gaps - 1) ** 3).mean() / gaps.std() ** 3 == pytest.approx(2 * cv, rel=0.15)  # skewness of a gamma
+
+
+@pytest.mark.parametrize(("cv", "shape", "scale_s"), [(2, 0.25, 0.15385), (8, 0.015625, 2.46154)])
+def test_gamma_gaps_are_those_of_llumnix(cv, shape, scale_s):
+    # At 26 requests per second the artifact draws gaps with shape 1 / cv^2 and scale cv^2 / 26.
+    gaps_s = np.diff(arrivals({"kind": "gamma", "cv": cv}, rate=26)) / 1e12
+    assert gaps_s.mean() == pytest.approx(shape * scale_s, rel=0.05)
+    assert gaps_s.std() == pytest.approx(math.sqrt(shape) * scale_s, rel=0.05)
+    assert (gaps_s > scale_s).mean() == pytest.approx(gammaincc(shape, 1), rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import traces
 from tests.traces.written import whole
 from traces import synthetic
 
@@ -88,6 +89,25 @@ def test_power_law_lengths_agree_with_the_table_of_the_llumnix_paper():
     for (mean, alpha), quantiles in published.items():
         tokens = lengths({"kind": "zipf", "mean": mean, "alpha": alpha, "max": 6144})
         assert np.quantile(tokens, [0.5, 0.8, 0.95, 0.99]) == pytest.approx(quantiles, rel=0.2)
+
+
+def test_power_law_lengths_can_be_scaled_sample_by_sample_to_one_load():
+    law = {"kind": "zipf", "mean": 128, "alpha": 2.0}
+    by_law, by_sample = (lengths({**law, "scaled": scaled})[: 8192 * 24] for scaled in ("law", "sample"))
+    assert by_law.reshape(24, 8192).mean(axis=1).std() > 2, "a heavy tail"
+    # Rounding up adds 0 to 1 token to each.
+    assert all(128 <= mean < 129 for mean in by_sample.reshape(24, 8192).mean(axis=1))
+    with pytest.raises(traces.ParameterError, match="scaled: must be one of law, sample, got 'mean'"):
+        lengths({**law, "scaled": "mean"})
+
+
+@pytest.mark.parametrize(
+    ("mean", "alpha", "unit", "capped"), [(128, 2.0, 34.320, 0.0010), (256, 1.5, 14.761, 0.0038), (512, 1.15, 5.899, 0)]
+)
+def test_the_shortest_and_the_longest_power_law_lengths_are_those_of_the_law(mean, alpha, unit, capped):
+    tokens = lengths({"kind": "zipf", "mean": mean, "alpha": alpha, "max": 6144})
+    assert tokens.min() == math.ceil(unit)
+    assert (tokens == 6144).mean() == pytest.approx(capped, abs=0.0004)
 
 
 def test_power_law_ranks_can_be_chosen():

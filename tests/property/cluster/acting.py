@@ -10,6 +10,7 @@ from simcore.contract import (
     Dispatch,
     Done,
     Drain,
+    Migrate,
     PinKV,
     Preempt,
     Reject,
@@ -26,6 +27,7 @@ from simcore.contract import (
     to_ps,
 )
 from simcore.contract import decisions as log
+from tests.property.cluster.migrating import PlainMigration
 from tests.property.cluster.requests import PAUSED, RUNNING, UNROUTED
 
 
@@ -60,6 +62,12 @@ def start_for_router(cluster: Any, actions: tuple[Any, ...]) -> None:
                 cluster.instances[action.instance].go_down(1)
             case SplitSMs():
                 split(cluster, action)
+            case Migrate():
+                cluster.write(action.src, log.MIGRATE, -1 if action.request is None else action.request, action.dst)
+                if any(other.action == action for other in cluster.migrations):
+                    cluster.overtaken(-1, action, "in flight")
+                else:
+                    PlainMigration(cluster, action)
             case _:
                 raise AssertionError(action)
 
@@ -160,8 +168,11 @@ def pin(lane: Any, action: PinKV) -> None:
 def wake_at(cluster: Any, action: WakeAt, lane: Any) -> None:
     who = -1 if lane is None else lane.index
     at = max(to_ps(action.time_s), cluster.now)
+    failures = cluster.router_failures
 
     def wake() -> None:
+        if lane is None and failures != cluster.router_failures:
+            return
         cluster.write_for(who, log.WOKE, -1)
         cluster.tell(lane, "on_woke", Woke(action.key))
 

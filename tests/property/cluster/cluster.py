@@ -4,16 +4,36 @@ from collections import Counter, deque
 from functools import partial
 from typing import Any
 
-from simcore.contract import Arrived, Cancelled, Done, Rejected, SplitSMs, TurnEnded, to_ps
+from simcore.contract import (
+    Arrived,
+    Cancelled,
+    Dispatch,
+    Done,
+    InstanceUp,
+    Prefilled,
+    Rejected,
+    SplitSMs,
+    TurnEnded,
+    to_ps,
+)
 from simcore.contract import decisions as log
 from simcore.simulator import Settings
 from simcore.simulator.topology import Host
-from tests.property.cluster.acting import start_for_router, start_for_scheduler
+from tests.property.cluster.acting import dispatch, start_for_router, start_for_scheduler
 from tests.property.cluster.clock import Clock
 from tests.property.cluster.instance import Instance
 from tests.property.cluster.lane import Lane
 from tests.property.cluster.links import Network
-from tests.property.cluster.requests import CANCELLED, ENDED, FINISHED, REJECTED, UNROUTED, PlainRequest, read
+from tests.property.cluster.requests import (
+    CANCELLED,
+    ENDED,
+    FINISHED,
+    PAUSED,
+    REJECTED,
+    UNROUTED,
+    PlainRequest,
+    read,
+)
 from tests.property.cluster.views import ClusterSight, LaneSight, Report, Views
 
 DECISIONS_MAX = 100_000
@@ -38,6 +58,8 @@ class Cluster(Clock):
         self.preemptions = 0
         self.arrived = 0
         self.splitting: dict[int, SplitSMs] = {}
+        self.migrations: list[Any] = []
+        self.router_faults = self.router_failures = self.bypassed = 0
         self.given_up: dict[int, str] = {}
         """Requests whose clients have given them up, at their next boundary."""
         self.network = Network(self, settings.topology)
@@ -162,7 +184,9 @@ class Cluster(Clock):
     def fault_begins(self, order: int) -> None:
         fault = self.settings.faults[order]
         factor = round(fault.factor * 1000)
-        if fault.kind == "link":
+        if fault.kind == "router":
+            self.router_goes_down()
+        elif fault.kind == "link":
             self.network.scale(str(fault.target), factor)
         elif fault.kind == "straggler":
             self.instances[int(fault.target)].slowness = factor
@@ -177,7 +201,9 @@ class Cluster(Clock):
 
     def fault_ends(self, order: int) -> None:
         fault = self.settings.faults[order]
-        if fault.kind == "link":
+        if fault.kind == "router":
+            self.router_comes_back()
+        elif fault.kind == "link":
             self.network.scale(str(fault.target), 1000)
         elif fault.kind == "straggler":
             self.instances[int(fault.target)].slowness = 1000
@@ -185,6 +211,40 @@ class Cluster(Clock):
             instance = self.instances[int(fault.target)]
             if instance.broken == order and instance.state == "down":
                 self.boot(instance, first_time=False)
+
+    def router_goes_down(self) -> None:
+        self.router_faults += 1
+        if self.router_faults == 1:
+            self.router_failures += 1
+            self.write(-1, log.DOWN, -1, 2)
+            self.bypass_all()
+
+    def router_comes_back(self) -> None:
+        self.router_faults -= 1
+        if self.router_faults:
+            return
+        self.write(-1, log.UP, -1, -1)
+        self.tell_router("on_start", None)
+        for request in self.undispatched():
+            if request.state == UNROUTED:
+                self.tell_router("on_arrived", Arrived(request.id))
+            elif request.state == PAUSED and request in request.lane.paused:
+                self.tell_router("on_prefilled", Prefilled(request.id, request.instance))
+
+    def undispatched(self) -> list[PlainRequest]:
+        waiting = [r for r in self.live.values() if r.state == UNROUTED or (r.lane is not None and r in r.lane.paused)]
+        return sorted(waiting, key=lambda request: request.id)
+
+    def bypass_all(self) -> None:
+        for request in self.undispatched():
+            self.bypass(request)
+
+    def bypass(self, request: PlainRequest) -> None:
+        roles = ("mixed", "prefill") if request.state == UNROUTED else ("mixed", "decode")
+        able = [i.id for i in self.instances if i.state == "up" and i.role in roles]
+        if able:
+            self.bypassed += 1
+            dispatch(self, Dispatch(request.id, able[(self.bypassed - 1) % len(able)]))
 
     def boot(self, instance: Instance, first_time: bool) -> None:
         instance.state = "starting"
@@ -206,11 +266,15 @@ class Cluster(Clock):
         return self.instances[index // count].lanes[index % count]
 
     def done(self, who: int, fact: Done) -> None:
-        self.tell(None if who < 0 else self.lane(who), "on_done", fact)
+        if who < 0:
+            self.tell_router("on_done", fact)
+        else:
+            self.tell(self.lane(who), "on_done", fact)
 
     def overtaken(self, who: int, action: Any, why: str = "not running", request_id: int = -1) -> None:
         """An action came too late; without one, a client's."""
-        self.write_for(who, log.OVERTAKEN, getattr(action, "request", request_id))
+        number = getattr(action, "request", request_id)
+        self.write_for(who, log.OVERTAKEN, -1 if number is None else number)
         if action is not None:
             self.done(who, Done(action, ok=False, why=why))
 
@@ -219,7 +283,12 @@ class Cluster(Clock):
         self.tell_router(hook, fact)
 
     def tell_router(self, hook: str, fact: Any) -> None:
-        self.tell(None, hook, fact)
+        if not self.router_faults:
+            self.tell(None, hook, fact)
+        elif isinstance(fact, Arrived | Prefilled):
+            self.bypass(self.live[fact.request])
+        elif isinstance(fact, InstanceUp):
+            self.bypass_all()
 
     def tell(self, lane: Lane | None, hook: str, fact: Any) -> None:
         """One fact at a time: those that come up while actions are started wait."""

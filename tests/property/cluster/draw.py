@@ -10,6 +10,7 @@ from simcore.simulator.topology import Topology
 from tests.property.cluster.routers import DrawnRouter, Manner, Reading
 from tests.property.cluster.schedulers import (
     Choosy,
+    Giving,
     Largest,
     Meddling,
     Pinning,
@@ -38,6 +39,8 @@ MECHANISMS = (
     "link_faults",
     "stragglers",
     "max_waiting",
+    "migration",
+    "router_faults",
 )
 LOADS = ("free_blocks", "running", "waiting", "waiting_tokens", "waiting_blocks")
 MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks")
@@ -107,7 +110,11 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
         names -= {"pins"}
     if "lanes" in names:
         names -= {"roles"}  # two lanes do the work of both roles
+    if "migration" in names:
+        names -= {"roles", "lanes", "ahead"}
     instances = rnd.choice([1, 1, 2, 3, 5]) if not tight else rnd.choice([1, 1, 2, 3])
+    if "migration" in names:
+        instances = max(instances, 2)
     size = rnd.choice([16, 16, 1, 4])
     kv_tokens = rnd.choice([160, 320]) if tight else rnd.choice([320, 640, 1280, 4800])
     budget = rnd.choice([64, 128, 512, 2048])
@@ -146,6 +153,8 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
         parts.append(Spilling)
     if "pins" in names:
         parts.append(Pinning)
+    if "migration" in names and rnd.random() < 0.7:
+        parts.append(Giving)
     manner = _manner(rnd, names, bool(roles))
     traffic = draw_traffic(rnd, names, kv_tokens, size, tight)
     return Case(seed, names, numbers, manner, put_together(*parts), answers, traffic)
@@ -183,6 +192,12 @@ def _mechanisms(rnd: random.Random, names: frozenset[str], blocks: int) -> Mecha
         answers["sm_switch_s"] = rnd.choice([0.0, 0.01, 0.03])
     if "max_waiting" in names:
         answers["max_waiting"] = rnd.choice([1, 3, 10])
+    if "migration" in names:
+        answers["migration"] = rnd.choice(["multistage", "multistage", "two_stage", "blocking", "recompute"])
+        answers["migration_slots"] = rnd.choice([1, 2, 4])
+        answers["migration_max_stages"] = rnd.choice([1, 2, 3])
+        answers["migration_last_blocks"] = rnd.choice([0, 1, 4, 16])
+        answers["migration_slowdown"] = rnd.choice([1.0, 1.0, 1.25, 2.0])
     return Mechanisms(**answers)
 
 
@@ -231,6 +246,8 @@ def _faults(rnd: random.Random, names: frozenset[str], instances: int, topology:
         for name in rnd.sample(links, min(2, len(links))):
             lasting, factor = rnd.choice([(None, 0.333), (0.1, 0.0), (0.05, 0.5), (rnd.random(), 0.001)])
             faults.append(Fault("link", name, date(), lasting, factor))
+    if "router_faults" in names:
+        faults += [Fault("router", 0, date(), rnd.choice([None, 0.01, 0.1, rnd.random()])) for _ in range(2)]
     rnd.shuffle(faults)
     return tuple(faults)
 
@@ -248,11 +265,12 @@ def _manner(rnd: random.Random, names: frozenset[str], roles: bool) -> Manner:
         fields=LOADS + MORE,
         caches="prefix" in names,
         period_s=rnd.choice([0.03, 0.05, 0.1]),
-        ticks=rnd.choice([0, 40]) if not fleet and not roles else 60,
+        ticks=rnd.choice([0, 40]) if not fleet and not roles and "migration" not in names else 60,
         holds=rnd.choice([0, 0, 50]),
         abort_every=every["abort"] if rnd.random() < 0.2 else 0,
         reject_every=every["reject"] if rnd.random() < 0.1 else 0,
         split_every=every["split"] if "lanes" in names else 0,
         fleet_every=every["fleet"] if fleet else 0,
         fleet=fleet,
+        migrates=rnd.choice([1, 2, 4]) if "migration" in names else 0,
     )

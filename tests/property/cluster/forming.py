@@ -51,7 +51,7 @@ class Forming:
     def join(self: Any) -> None:
         for request in self.come:
             request.state = RUNNING
-            self.running.append(request)
+            self.take_place(request)
             self.note(log.JOINED, request, request.computed)
         self.come = []
 
@@ -112,7 +112,7 @@ class Forming:
         for request in list(self.waiting):
             if request.seen_from > self.boundaries:
                 continue
-            if budget <= 0 or len(self.running) + len(self.copying) >= self.scheduler.max_num_seqs:
+            if budget <= 0 or self.places_taken() >= self.scheduler.max_num_seqs:
                 return
             if any(copy.kind == "out" and not copy.waited for copy in request.copies):
                 break
@@ -132,6 +132,11 @@ class Forming:
                 budget -= tokens
         self.refused = declined
 
+    def places_taken(self: Any) -> int:
+        """Who runs, is being copied in, or may come by a migration, or come back from one."""
+        places = (self.running, self.copying, self.come, self.expected, self.moving)
+        return sum(len(place) for place in places)
+
     def need(self: Any, request: PlainRequest, hits: list[Any], budget: int) -> tuple[int, int]:
         """Its tokens in this iteration, and the free blocks it needs."""
         pool = self.instance.pool
@@ -139,7 +144,8 @@ class Forming:
             return 1, pool.blocks(request.computed + 1) - len(request.held) - sum(block.holds > 0 for block in hits)
         before = len(hits) * pool.size
         tokens = min(request.target - before, budget)
-        covered = request.target if self.scheduler.reserve_full_prompt else before + tokens
+        whole = self.scheduler.reserve_full_prompt or self.whole_only
+        covered = request.target if whole else before + tokens
         there = pool.beginning(request, covered // pool.size if pool.cached else 0)
         return tokens, pool.blocks(covered) - sum(block.holds > 0 for block in there)
 
@@ -192,5 +198,10 @@ class Forming:
 
     def run_now(self: Any, request: PlainRequest, tokens: int) -> None:
         request.state = RUNNING
-        self.running.append(request)
+        self.take_place(request)
         self.plan.append((request, tokens))
+
+    def take_place(self: Any, request: PlainRequest) -> None:
+        request.place = self.admissions
+        self.admissions += 1
+        self.running.append(request)

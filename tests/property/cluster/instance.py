@@ -33,6 +33,7 @@ class Instance:
         split = cluster.mechanisms.sm_split
         self.split: tuple[int, int] | None = split
         self.slowness = 1000
+        self.migration_copies = 0
         self.numbers = 0
         self.goal: Any = None
         """The `Drain` or `SetRole` under way."""
@@ -72,7 +73,10 @@ class Instance:
         copying = [r for lane in self.lanes for r in (*lane.copying, *lane.come)]
         out = [copy for lane in self.lanes for copy in lane.outgoing]
         kept = sum(len(kept.blocks) for kept in self.kept if kept.copying)
-        return sum(len(r.held) for r in copying) + sum(len(copy.held) for copy in out) + kept
+        moved = sum(len(m.reserved) for lane in self.lanes for m in lane.expected)
+        moved += sum(len(r.held) for lane in self.lanes for r in lane.moving)
+        moved += sum(len(blocks) for lane in self.lanes for blocks in lane.gone)
+        return sum(len(r.held) for r in copying) + sum(len(copy.held) for copy in out) + kept + moved
 
     @property
     def is_copying(self) -> bool:
@@ -81,7 +85,13 @@ class Instance:
     @property
     def is_stuck(self) -> bool:
         waits = any(copy.touches(self) and not copy.waited for r in self.cluster.requests for copy in r.copies)
+        waits = waits or self.is_moving
         return not waits and not any(lane.busy or lane.event is not None for lane in self.lanes)
+
+    @property
+    def is_moving(self) -> bool:
+        """Somebody is to come by a migration, or has not left with one."""
+        return any(lane.expected or lane.moving or lane.gone for lane in self.lanes)
 
     def needs(self, request: PlainRequest) -> int:
         """Blocks a waiting request needs, as routers read it."""
@@ -146,7 +156,7 @@ class Instance:
 
     def see_if_empty(self) -> None:
         """A drain ends when nothing is left."""
-        if self.state != "draining" or self.kept or self.is_copying:
+        if self.state != "draining" or self.kept or self.is_copying or self.is_moving:
             return
         if any(lane.running or lane.waiting or lane.paused or lane.copying or lane.come for lane in self.lanes):
             return
@@ -169,13 +179,14 @@ class Instance:
         asked = [lose for lane in self.lanes for _, lose in lane.asked]
         for lane in self.lanes:
             cluster.cancel_event(lane.event)
-            paused = [*lane.paused, *lane.copying, *lane.come]
+            paused = [*lane.paused, *lane.copying, *lane.come, *lane.moving]
             lost += [*lane.running, *lane.waiting, *sorted(paused, key=lambda request: request.id)]
         for copy in [copy for request in cluster.requests for copy in request.copies if copy.touches(self)]:
             self.lose_copy(copy)
         for request in cluster.live.values():
             if request.kept is not None and request.kept.lane.instance is self and request not in lost:
                 self.lose_kept(request)
+        moves = [migration for migration in cluster.migrations if self in migration.ends]
         for request in lost:
             give_back(request)
             request.held = []
@@ -185,12 +196,14 @@ class Instance:
         for lane in self.lanes:
             lane.empty()
             lane.waiting = []
+        for migration in moves:
+            migration.undo()
         self.lanes[0].late = untold
         self.evictions += self.pool.evictions
         self.begin()
         self.split = cluster.mechanisms.sm_split
         switch = cluster.splitting.pop(self.id, None)
-        self.tell_lost(lost, why, goal, asked, switch)
+        self.tell_lost(lost, why, goal, asked, switch, moves)
 
     def lose_copy(self, copy: Copy) -> None:
         copy.lose()
@@ -209,7 +222,7 @@ class Instance:
             request.lane.wake()
 
     def tell_lost(
-        self, lost: list[PlainRequest], why: int, goal: Any, asked: list[Callable[[], None]], switch: Any
+        self, lost: list[PlainRequest], why: int, goal: Any, asked: list[Callable[[], None]], switch: Any, moves: Any
     ) -> None:
         cluster = self.cluster
         ended = [request for request in lost if request.ending]
@@ -240,6 +253,8 @@ class Instance:
             cluster.overtaken(-1, switch, "instance down")
         if goal is not None:
             cluster.overtaken(-1, goal, "instance down")
+        for migration in moves:
+            cluster.overtaken(-1, migration.action, "instance down")
         for request in gone:
             if request.state == CANCELLED:
                 cluster.tell_router("on_cancelled", Cancelled(request.id, cluster.given_up.pop(request.id)))

@@ -5,6 +5,7 @@ from typing import Any
 
 from simcore.contract import Blocked, Finished, FirstToken, Prefilled, Shape, Stepped
 from simcore.contract import decisions as log
+from tests.property.cluster.blocks import Block
 from tests.property.cluster.copies import Copy
 from tests.property.cluster.forming import Forming
 from tests.property.cluster.leaving import Leaving
@@ -23,6 +24,7 @@ class Lane(Forming, Leaving):
         self.boundaries = 0
         self.marks: list[int] = []
         self.lows: list[int] = []
+        self.admissions = 0
         self.empty()
 
     def empty(self) -> None:
@@ -34,11 +36,14 @@ class Lane(Forming, Leaving):
         self.outgoing: list[Copy] = []
         self.plan: list[tuple[PlainRequest, int]] = []
         self.later: list[Callable[[], None]] = []
-        self.yielded = self.barred = False
+        self.yielded = self.barred = self.whole_only = False
         self.starting: list[Copy] = []
         self.waits_for: list[Copy] = []
         self.late: list[PlainRequest] = []
         self.asked: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self.moving: list[PlainRequest] = []
+        self.gone: list[list[Block]] = []
+        self.expected: list[Any] = []
         self.stalled = False
         self.busy = self.standing = self.refused = self.told_blocked = self.freed = self.gave = False
         self.event: Any = None
@@ -101,6 +106,7 @@ class Lane(Forming, Leaving):
             if not instance.works:
                 return
         self.form()
+        self.whole_only = False
         for copy in self.starting:
             if not copy.over:
                 copy.start()
@@ -124,6 +130,9 @@ class Lane(Forming, Leaving):
             elif not request.prefilling or request.computed == request.target:
                 request.generated += 1
                 request.times.append(now)
+                if request.paused_at >= 0:
+                    cluster.counters["downtime_ps"] += now - request.paused_at
+                    request.paused_at = -1
                 request.last = now
                 if request.first < 0:
                     request.first = now
@@ -192,8 +201,11 @@ class Lane(Forming, Leaving):
         """The iteration starts: at its boundary, or when the copies that began there have ended."""
         cluster, instance = self.cluster, self.instance
         first: int = cluster.settings.cost.line(self.shape())[0]
-        if instance.slowness != 1000:
-            first = first * instance.slowness // 1000
+        slowness = instance.slowness
+        if instance.migration_copies:
+            slowness = max(slowness, round(cluster.mechanisms.migration_slowdown * 1000))
+        if slowness != 1000:
+            first = first * slowness // 1000
         self.event = cluster.at(cluster.now + first, "lanes", self.index, self.boundary)
 
     def shape(self) -> Shape:
@@ -227,6 +239,7 @@ class Lane(Forming, Leaving):
             if lane is not self and (self.freed or stopped) and (lane.waiting or lane.running):
                 lane.wake()
         if self.barred and not self.busy and not self.running and self.waiting:
+            self.whole_only = True
             self.wake()
         idle = not self.busy and not self.running and self.event is None
         if idle and self.waiting and not self.told_blocked and instance.is_stuck:

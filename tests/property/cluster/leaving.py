@@ -137,6 +137,17 @@ class Leaving:
             if request.id in self.cluster.live:
                 self.instance.lanes[0].enqueue(request)
 
+    def give_gone(self: Any, request: PlainRequest, blocks: list[Block], computed: int) -> None:
+        """It goes on elsewhere; what it leaves here can be found from now on."""
+        for place, other in enumerate(self.gone):
+            if other is blocks:
+                del self.gone[place]
+                break
+        there, request.held = request.held, blocks
+        self.instance.pool.fill(request, computed)
+        self.give(request.held)
+        request.held = there
+
     def unkeep(self: Any, kept: Kept) -> None:
         self.instance.kept.remove(kept)
         self.give(kept.blocks)
@@ -183,7 +194,11 @@ class Leaving:
             for place in (self.paused, self.come):
                 if request in place:
                     place.remove(request)
-            if request not in self.copying:
+            if request in self.moving:
+                self.moving.remove(request)
+                self.gone.append(request.held)
+                self.ask(partial(self.give_gone, request, request.held, request.computed))
+            elif request not in self.copying:
                 self.ask(partial(self.give_filled, request))
         if all(copy.waited for copy in request.copies):  # another copy that is under way runs to its end
             self.instance.free_host(request)

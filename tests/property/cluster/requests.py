@@ -16,7 +16,7 @@ class PlainRequest:
 
     `kept` are its blocks on the instance that handed it on; `host` counts its blocks in host memory; `elsewhere` says
     that its KV stands in one of the two; `copies` are under way. `ending`: it gave its last token and is in its extra
-    iteration.
+    iteration. `place`: its number among the admissions of its lane. `paused_at`: since when it stands for a migration.
     """
 
     id: int
@@ -52,6 +52,8 @@ class PlainRequest:
     kept: Any = None
     host: int = 0
     copies: list[Any] = field(default_factory=list)
+    place: int = -1
+    paused_at: int = -1
     chains: list[int] = field(default_factory=list)
 
     @property

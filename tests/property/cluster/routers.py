@@ -20,6 +20,7 @@ from simcore.contract import (
     FirstToken,
     InstanceUp,
     InstanceView,
+    Migrate,
     Prefilled,
     Reject,
     Role,
@@ -53,6 +54,7 @@ class Manner:
     split_every: int = 0
     fleet_every: int = 0
     fleet: tuple[str, ...] = ()
+    migrates: int = 0
 
 
 class DrawnRouter(Router):
@@ -65,11 +67,13 @@ class DrawnRouter(Router):
         self.switching: set[int] = set()
         self.leaving: dict[int, str] = {}
         self.stopped: set[int] = set()
+        self.migrating: set[Migrate] = set()
         self.made = self.tick = 0
         emits: set[type] = {Dispatch, WakeAt}
         emits |= {Abort} if manner.abort_every else set()
         emits |= {Reject} if manner.reject_every else set()
         emits |= {SplitSMs} if manner.split_every else set()
+        emits |= {Migrate} if manner.migrates else set()
         kinds = {"scale": Scale, "drain": Drain, "cancel": CancelDrain, "terminate": Terminate, "role": SetRole}
         emits |= {kinds[name] for name in manner.fleet}
         self.emits = frozenset(emits)  # type: ignore[misc]
@@ -128,6 +132,8 @@ class DrawnRouter(Router):
     # -- what happens --------------------------------------------------------------------------------------
 
     def on_start(self, view: ClusterView) -> Actions:
+        self.held.clear()  # who still waits is told again
+        self.migrating.clear()
         return (WakeAt(self.manner.period_s, "tick"),) if self.manner.ticks else ()
 
     def on_arrived(self, view: ClusterView, fact: Arrived) -> Actions:
@@ -163,6 +169,9 @@ class DrawnRouter(Router):
     def on_done(self, view: ClusterView, fact: Done) -> Actions:
         self.readings.append((str(fact.action), fact.ok))
         match fact.action:
+            case Migrate():
+                self.readings.append((view.now_s, fact.why))
+                self.migrating.discard(fact.action)
             case SplitSMs(instance=instance):
                 self.switching.discard(instance)
             case Drain(instance=instance) | SetRole(instance=instance):
@@ -177,6 +186,7 @@ class DrawnRouter(Router):
         actions: list[Any] = (
             [WakeAt(view.now_s + self.manner.period_s, "tick")] if self.tick < self.manner.ticks else []
         )
+        actions += self.migrate(view)
         if self.due(self.manner.fleet_every):
             return actions + self.meddle(view)
         if self.due(self.manner.split_every):
@@ -207,6 +217,21 @@ class DrawnRouter(Router):
         self.switching.add(chosen.id)
         first, second = 10 + seed_of(self.seed, self.tick, 2) % 91, 10 + seed_of(self.seed, self.tick, 3) % 91
         return [SplitSMs(chosen.id, first, second)]
+
+    def migrate(self, view: ClusterView) -> list[Migrate]:
+        """Move somebody from anywhere to anywhere, so many times."""
+        up = [instance.id for instance in view.instances if instance.state == "up"]
+        actions = []
+        for turn in range(self.manner.migrates if len(up) > 1 else 0):
+            src, dst = (up[seed_of(self.seed, self.tick, turn, end) % len(up)] for end in (7, 8))
+            there = [r.id for r in view.requests.values() if r.instance == src]
+            kind = seed_of(self.seed, self.tick, turn, 9) % 4
+            named = sorted(there)[seed_of(self.seed, self.tick, turn, 10) % len(there)] if there and kind else None
+            action = Migrate(src, dst, named)
+            if src != dst and action not in self.migrating:
+                self.migrating.add(action)
+                actions.append(action)
+        return actions
 
     def meddle(self, view: ClusterView) -> list[Any]:
         what = self.manner.fleet[seed_of(self.seed, self.tick, 4) % len(self.manner.fleet)]

@@ -23,7 +23,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "per iteration": {"per_iteration": True},
     "block ids": {"block_ids": True},
 }
-COUNTED = ("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned")
+MIGRATED = ("migrations", "migrations_aborted", "migration_stages", "migrated_blocks", "downtime_ps")
+COUNTED = ("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned", *MIGRATED)
 
 
 def run_plainly(case: Case) -> dict[str, Any]:
@@ -84,6 +85,8 @@ def check_books(cluster: Cluster) -> None:
         holders = [request.held for request in cluster.live.values() if request.lane in lanes]
         holders += [pin.blocks for pin in instance.pins.values()]
         holders += [kept.blocks for kept in instance.kept]
+        holders += [migration.reserved for lane in lanes for migration in lane.expected]
+        holders += [blocks for lane in lanes for blocks in lane.gone]
         holders += [copy.held for lane in lanes for copy in lane.outgoing]
         gone = [request for lane in lanes for request in lane.copying if request.id not in cluster.live]
         holders += [request.held for request in gone]
@@ -101,7 +104,8 @@ def run_simulator(case: Case, **how: Any) -> dict[str, Any]:
     rows = case.sink()
     simulator = Simulator(case.settings(readings, **how), rows, rows, keep_spans=True)
     outcome = simulator.run()
-    given = {"prefix_hit_tokens": 0, **outcome.counters}
+    downtime = sum(down for lane in simulator.lanes for down in getattr(lane, "downtimes", ()))
+    given = {"prefix_hit_tokens": 0, "downtime_ps": downtime, **outcome.counters}
     return {
         "decisions": rows.kept.get("decisions", []),
         "requests": {row[0]: ended(row) for row in rows.kept.get("requests", [])},
@@ -149,7 +153,7 @@ def check(seed: int, only: frozenset[str] | None = None) -> Counter[str]:
             met["steps"] += got["outcome"].steps
     arrived, preemptions, iterations = expected["totals"]
     met.update({"arrived": arrived, "preemptions": preemptions, "iterations": iterations, "runs": 1})
-    met.update({"unfinished": len(expected["live"])})
+    met.update({"unfinished": len(expected["live"]), "migrations": expected["counters"]["migrations"]})
     return met
 
 

@@ -63,6 +63,14 @@ class Choosy(Plain):
         return "yes"
 
 
+class Giving(Plain):
+    """Names whom to migrate: the newest or the oldest that runs, or the last that waits; sometimes nobody."""
+
+    def pick_migrant(self, view: LaneView) -> int | None:
+        chosen = (*view.running[-1:], *view.running[:1], *list(view.waiting)[-1:])
+        return None if not chosen or view.iteration % 7 == 0 else chosen[view.iteration % len(chosen)]
+
+
 class Spilling(Plain):
     """Odd victims are swapped, even ones dropped, and some go as the mechanism says."""
 

@@ -188,7 +188,7 @@ class LaneSight:
     @property
     def requests(self) -> Requests:
         lane = self._lane
-        return Requests(lane.cluster, [*lane.running, *lane.waiting, *lane.copying, *lane.come])
+        return Requests(lane.cluster, [*lane.running, *lane.waiting, *lane.copying, *lane.come, *lane.moving])
 
     def draw(self, *key: int) -> float:
         settings = self._lane.cluster.settings
