@@ -59,7 +59,7 @@ def start_for_router(cluster: Any, actions: tuple[Any, ...]) -> None:
             case Terminate():
                 cluster.instances[action.instance].go_down(1)
             case SplitSMs():
-                split(cluster, action)
+                cluster.instances[action.instance].switch.ask(action)
             case _:
                 raise AssertionError(action)
 
@@ -166,19 +166,3 @@ def wake_at(cluster: Any, action: WakeAt, lane: Any) -> None:
         cluster.tell(lane, "on_woke", Woke(action.key))
 
     cluster.at(at, "timers", who, wake)
-
-
-def split(cluster: Any, action: SplitSMs) -> None:
-    instance = cluster.instances[action.instance]
-    assert instance.id not in cluster.splitting
-    cluster.splitting[instance.id] = action
-
-    def switch() -> None:
-        if cluster.splitting.get(instance.id) is not action:
-            return
-        del cluster.splitting[instance.id]
-        instance.split = (action.prefill_pct, action.decode_pct)
-        cluster.write(instance.id, log.SPLIT, -1, 1000 * action.prefill_pct + action.decode_pct)
-        cluster.done(-1, Done(action, ok=True))
-
-    cluster.at(cluster.now + to_ps(cluster.mechanisms.sm_switch_s), "switches", 0, switch)

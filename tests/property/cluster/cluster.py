@@ -4,7 +4,7 @@ from collections import Counter, deque
 from functools import partial
 from typing import Any
 
-from simcore.contract import Arrived, Cancelled, Done, Rejected, SplitSMs, TurnEnded, to_ps
+from simcore.contract import Arrived, Cancelled, Done, Rejected, TurnEnded, to_ps
 from simcore.contract import decisions as log
 from simcore.simulator import Settings
 from simcore.simulator.topology import Host
@@ -37,7 +37,6 @@ class Cluster(Clock):
         self.counters: Counter[str] = Counter()
         self.preemptions = 0
         self.arrived = 0
-        self.splitting: dict[int, SplitSMs] = {}
         self.given_up: dict[int, str] = {}
         """Requests whose clients have given them up, at their next boundary."""
         self.network = Network(self, settings.topology)

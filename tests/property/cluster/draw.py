@@ -181,9 +181,23 @@ def _mechanisms(rnd: random.Random, names: frozenset[str], blocks: int) -> Mecha
         answers["sm_split"] = rnd.choice([(80, 100), (50, 50), (100, 100), (1, 100), (30, 60)])
         answers["contention"] = rnd.choice(["normalise", "normalise", "none"])
         answers["sm_switch_s"] = rnd.choice([0.0, 0.01, 0.03])
+        answers |= _switching(random.Random(rnd.random()))
     if "max_waiting" in names:
         answers["max_waiting"] = rnd.choice([1, 3, 10])
     return Mechanisms(**answers)
+
+
+def _switching(rnd: random.Random) -> dict[str, Any]:
+    answers: dict[str, Any] = {
+        "sm_switch": rnd.choice(["restart", "delayed_sync", "delayed_async", "green_ladder"]),
+        "sm_interference": rnd.choice([1.0, 1.0, 1.25, 1.333]),
+    }
+    if answers["sm_switch"] == "green_ladder":
+        answers["sm_ladder"] = tuple((rnd.randrange(1, 101), rnd.randrange(1, 101)) for _ in range(4))
+    if rnd.random() < 0.3:
+        answers["contention"] = "table"
+        answers["sm_shares"] = tuple(tuple(rnd.randrange(1, 101) for _ in range(4)) for _ in range(3))
+    return answers
 
 
 def _roles(rnd: random.Random, instances: int) -> tuple[str, ...]:
