@@ -26,8 +26,9 @@ class Mechanisms:
         sm_switch_s: seconds that a switch takes.
         lost: requests of an instance that went down are "requeued" (they arrive again) or "failed".
         max_waiting: a dispatch to an instance with so many waiting requests is refused; None: never.
-        sm_switch: how new shares come into force: "delayed_async" for each lane at its own next boundary, "delayed_sync"
-            for both at once, "restart" after both have stopped, "green_ladder" as the first, on a rung of `sm_ladder`.
+        sm_switch: how new shares come into force: "delayed_async", for each lane at its own next boundary;
+            "delayed_sync", for both at once; "restart", after both have stopped; "green_ladder", as the first, but on
+            the nearest rung of `sm_ladder`.
         sm_ladder: the splits there are with "green_ladder", (prefill, decode) percent.
         sm_shares: measured: (prefill, decode) shares, and the shares they are worth while both lanes work.
         sm_interference: how many times as long an iteration takes that starts while the lane beside works.

@@ -277,6 +277,9 @@ class SimTieredLane(SimLane, TieredLane):
 
     def _hold(self, now: int) -> None:
         """Form no iteration: new shares of the SMs are on their way, and both lanes stop for them."""
+        for copy in self.copies:
+            self._start_copy(copy, awaited=False)
+        self.copies.clear()
         self.alarm = None
         if self.simulator.indexes and self.moved:
             self.simulator.reindex(self)

@@ -40,7 +40,7 @@ MECHANISMS = (
     "max_waiting",
 )
 LOADS = ("free_blocks", "running", "waiting", "waiting_tokens", "waiting_blocks")
-MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks")
+MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks", "sm_split", "sm_switching")
 HEARD = ("arrived", "woke", "first_token", "finished", "prefilled", "turn_ended")
 
 
@@ -181,15 +181,16 @@ def _mechanisms(rnd: random.Random, names: frozenset[str], blocks: int) -> Mecha
         answers["sm_split"] = rnd.choice([(80, 100), (50, 50), (100, 100), (1, 100), (30, 60)])
         answers["contention"] = rnd.choice(["normalise", "normalise", "none"])
         answers["sm_switch_s"] = rnd.choice([0.0, 0.01, 0.03])
-        answers |= _switching(random.Random(rnd.random()))
+        answers |= _switching(random.Random(rnd.random()), "ahead" in names)
     if "max_waiting" in names:
         answers["max_waiting"] = rnd.choice([1, 3, 10])
     return Mechanisms(**answers)
 
 
-def _switching(rnd: random.Random) -> dict[str, Any]:
+def _switching(rnd: random.Random, ahead: bool) -> dict[str, Any]:
+    stopping = [] if ahead else ["restart", "delayed_sync"]  # refused together
     answers: dict[str, Any] = {
-        "sm_switch": rnd.choice(["restart", "delayed_sync", "delayed_async", "green_ladder"]),
+        "sm_switch": rnd.choice(["delayed_async", "green_ladder", *stopping]),
         "sm_interference": rnd.choice([1.0, 1.0, 1.25, 1.333]),
     }
     if answers["sm_switch"] == "green_ladder":
