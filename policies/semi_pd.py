@@ -274,7 +274,7 @@ class InverseLinear(NamedTuple):
         return self.slope / (share - self.demand) + self.rest
 
 
-PUBLISHED_TTFT = InverseLinear(0.6809, 0.022, 0.2)
+PUBLISHED_TTFT = InverseLinear(0.6809, 0.022)
 PUBLISHED_TPOT = InverseLinear(0.6284, 0.3818)
 """Normalised fits of Llama-3-8B on ShareGPT: their proportions stand in until two shares have been seen."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from simcore.results.claims_sample import Sample
+from simcore.results.kv_use import ROLES
 from simcore.results.stats import Run, grouped, point_text
 
 BREAKING_POINT = "breaking_point"
@@ -20,7 +21,9 @@ _COUNTERS = (
     *("prefix_hit_rate", "prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions"),
     *("swap_outs", "swap_ins", "swapped_blocks", "handoffs", "handoff_blocks", "timed_out", "queue_full"),
     *("instances_booted", "instances_drained", "instances_terminated", "instances_failed", "requests_requeued"),
-    *("programs_finished", "programs_abandoned", "programs_completed"),
+    *("programs_finished", "programs_abandoned", "programs_completed", "sm_switches"),
+    *("mean_handoff_wait_ms", "mean_handoff_waiting_blocks"),
+    *(f"{what}_kv_use_{role}" for role in ROLES for what in ("peak", "mean")),
 )
 _JOB_TIME = "job_completion_time_s"
 

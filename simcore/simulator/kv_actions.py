@@ -42,13 +42,13 @@ def pin(simulator: "Simulator", lane: "SimLane", action: PinKV) -> None:
 
 
 def _hold(simulator: "Simulator", instance: "SimInstance", tail: Tail, until_ps: int) -> bool:
-    store, until_ps = instance.store, max(until_ps, simulator.clock.now)
+    store = instance.store
     assert store is not None
     replaces = tail.key in store.pins
     made = store.pin(tail.key, tail.content, tail.computed, until_ps)
     simulator.log(instance.id, log.PINNED, tail.key, made.chain.blocks)
     look = partial(_look_again, instance, tail.key, until_ps)
-    Alarm(simulator.clock, until_ps - simulator.clock.now, look, _PIN_DATES)
+    Alarm(simulator.clock, max(0, until_ps - simulator.clock.now), look, _PIN_DATES)
     return replaces
 
 

@@ -113,6 +113,7 @@ def _close(simulator: "Simulator", instance: "SimInstance", switch: SmSwitch) ->
 def _in_force(simulator: "Simulator", instance: "SimInstance", switch: SmSwitch) -> None:
     instance.splitting = None
     instance.split = switch.split
+    simulator.counts["sm_switches"] += 1
     for lane in instance.lanes:
         if switch.closing:
             lane.look_again()

@@ -34,6 +34,7 @@ def run_cell(cell: Cell, directory: Path) -> None:
         slo=spec.slo.limits,
         class_slo=spec.slo.class_limits,
         classes=workload.classes,
+        roles=cell.roles or (("mixed",) * spec.cluster.instances if cell.mechanisms.sm_split else ()),
         warm_up_s=spec.warm_up.seconds,
         warm_up_requests=spec.warm_up.requests,
         meta={

@@ -62,6 +62,7 @@ class Switch:
             away = [abs(p - split[0]) + abs(d - split[1]) for p, d in ladder]
             split = ladder[away.index(min(away))]
         instance.split = split
+        instance.cluster.counters["sm_switches"] += 1
         for lane in instance.lanes if stopped else ():
             lane.wake()
         instance.cluster.write(instance.id, log.SPLIT, -1, 1000 * split[0] + split[1])
