@@ -331,8 +331,7 @@ def _helped(split: Split, phase: int, model: InverseLinear, limit_ms: float, ste
     """Return a split that gives a phase (0: prefill, 1: decode) more, by as many steps as the model asks for."""
     shares = list(split)
     for _ in range(steps.most):
-        share = shares[phase] / sum(shares)
-        if share > model.demand and model.at(share) <= limit_ms:
+        if model.at(shares[phase] / sum(shares)) <= limit_ms:
             break
         if shares[phase] < 100:
             shares[phase] = min(100, shares[phase] + steps.points)

@@ -9,7 +9,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simcore.books.copies import Copy
-from simcore.books.request import CANCELLED, FAILED, FINISHED, PAUSED, REJECTED, RUNNING, SWAPPED, WAITING, Request
+from simcore.books.request import (
+    CANCELLED,
+    FAILED,
+    FINISHED,
+    NEVER,
+    PAUSED,
+    REJECTED,
+    RUNNING,
+    SWAPPED,
+    WAITING,
+    Request,
+)
 from simcore.books.store import KvStore
 from simcore.books.tiered import Stalled, TieredLane
 from simcore.contract import Abort, Done, Preempt, Scheduler, Shape
@@ -114,6 +125,7 @@ class SimTieredLane(SimLane, TieredLane):
         super().stop()
         self.outstanding = 0
         self.stalled = self.called = False
+        self.stopped_ps = NEVER
         firsts, self.late_firsts = self.late_firsts, []
         return firsts
 
@@ -252,6 +264,8 @@ class SimTieredLane(SimLane, TieredLane):
                 formed = self.schedule(self.started)
         except Stalled:
             formed = self.stalled = True
+        if self.stopped_ps != NEVER:
+            self.started, self.stopped_ps = self.stopped_ps, NEVER  # the wait counts to the iteration that waited
         for copy in self.copies:
             self._start_copy(copy, awaited=formed and self.sync and copy.kind != "fetch")
         self.copies.clear()
@@ -277,6 +291,8 @@ class SimTieredLane(SimLane, TieredLane):
 
     def _hold(self, now: int) -> None:
         """Form no iteration: new shares of the SMs are on their way, and both lanes stop for them."""
+        if self.running and self.stopped_ps == NEVER:
+            self.stopped_ps = self.started
         for copy in self.copies:
             self._start_copy(copy, awaited=False)
         self.copies.clear()
