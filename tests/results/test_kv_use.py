@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from simcore.results import CellWriter, finish_cell
 from simcore.simulator.settings import Outcome
 from tests.results.rows import MS, S, row
@@ -25,8 +27,8 @@ def metrics(directory: Path, samples: list[tuple[int, int, int]], **how: Any) ->
 def test_kv_use_is_by_role_while_requests_arrive(tmp_path):
     samples = [(0, 0, 99), (1, 0, 5), (2, 0, 10), (1, 1, 60), (2, 1, 80), (1, 2, 40), (3, 2, 90), (4, 1, 100)]
     found = metrics(tmp_path, samples, roles=ROLES)
-    assert (found["peak_kv_use_prefill"], found["mean_kv_use_prefill"]) == (0.1, 0.075)
-    assert (found["peak_kv_use_decode"], found["mean_kv_use_decode"]) == (0.9, 0.675)
+    assert (found["peak_kv_use_prefill"], found["mean_kv_use_prefill"]) == pytest.approx((0.1, 0.075))
+    assert (found["peak_kv_use_decode"], found["mean_kv_use_decode"]) == pytest.approx((0.9, 0.675))
     assert "peak_kv_use_mixed" not in found
 
 
