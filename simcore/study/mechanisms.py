@@ -43,9 +43,10 @@ def conflicts(
     if mechanisms.sm_split and mechanisms.schedule_ahead and mechanisms.sm_switch in ("restart", "delayed_sync"):
         rule = "both lanes stop for it, which schedule_ahead cannot; must be delayed_async or green_ladder"
         yield ("mechanism", "sm_switch"), f"{rule}, got {mechanisms.sm_switch}"
-    if mechanisms.sm_switch == "green_ladder" and mechanisms.sm_split not in (None, *mechanisms.sm_ladder):
+    split = mechanisms.sm_split
+    if split and mechanisms.sm_switch == "green_ladder" and split not in mechanisms.sm_ladder:
         rungs = ", ".join(str(list(rung)) for rung in mechanisms.sm_ladder) or "which is empty"
-        yield ("mechanism", "sm_split"), f"must be a rung of sm_ladder, {rungs}, got {list(mechanisms.sm_split)}"
+        yield ("mechanism", "sm_split"), f"must be a rung of sm_ladder, {rungs}, got {list(split)}"
     if "prefill" in roles and router.on_prefilled is Router.on_prefilled:  # type: ignore[attr-defined]
         rule = "cluster.roles has prefill instances, so a router must dispatch what they have prefilled"
         yield ("router",), f"{rule} (`on_prefilled`), and {router.__name__} does not"

@@ -2,6 +2,7 @@
 
 import random
 import time
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_lanes_in_threads_of_their_own_share_a_pool_and_nothing_else(seed, sm_sw
     rnd = random.Random(seed)
     rows = [(rnd.randrange(20), rnd.randrange(1, 16), rnd.randrange(1, 16)) for _ in range(40)]
     traffic = requests(*sorted(rows))
-    swaps = {"preemption": "swap", "swap": "async", "host_blocks": 20} if seed % 2 else {}
+    swaps: dict[str, Any] = {"preemption": "swap", "swap": "async", "host_blocks": 20} if seed % 2 else {}
     lanes = Mechanisms(sm_split=(60, 60), sm_switch=sm_switch, sm_switch_s=0.002, **swaps)
     dates_s = [0.005 * i for i in range(1, 8)]
     given = settings(mechanisms=lanes, instances=1, kv_blocks=10, block_tokens=4, make_router=switching(*dates_s))

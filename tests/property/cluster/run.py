@@ -23,8 +23,10 @@ WAYS: dict[str, dict[str, Any]] = {
     "per iteration": {"per_iteration": True},
     "block ids": {"block_ids": True},
 }
-COUNTED = ("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned", "sm_switches")
-COUNTED += ("handoff_wait_ps", "handoff_wait_block_ps")
+COUNTED = (
+    *("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned", "sm_switches"),
+    *("handoff_wait_ps", "handoff_wait_block_ps"),
+)
 
 
 def run_plainly(case: Case) -> dict[str, Any]:

@@ -33,7 +33,7 @@ class Switch:
         at = cluster.now + to_ps(cluster.mechanisms.sm_switch_s)
         cluster.at(at, "switches", 0, partial(self.delay_is_over, self.action))
 
-    def delay_is_over(self, action: SplitSMs) -> None:
+    def delay_is_over(self, action: SplitSMs | None) -> None:
         if self.instance.switch is not self or self.action is not action:
             return
         if self.way == "delayed_sync":
