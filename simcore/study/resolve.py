@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from simcore.contract import OracleView, Policy, Role, Scheduler, Shape
 from simcore.cost import (
+    Fitted,
     Hardware,
     ModelSpec,
     Roofline,
@@ -169,6 +170,8 @@ class _Resolver(Lookup):
             if cost is not None and self.shares_sms() and choice.sm_curve == OWN_CURVE:
                 part = Shape(decodes=1, context=1, sm_pct=50)
                 self.attempt(("cost",), lambda: cost.line(part))
+                if isinstance(cost, Fitted):
+                    self.wrong(("cost",), "a fitted profile does not know shares of the SMs; say cost.sm_curve too")
         return profile
 
     def sm_curve(self) -> SmCurve | None:

@@ -6,6 +6,7 @@ from simcore.cost.by_share import ByShare
 from simcore.cost.sm_curve import paper_curve
 from simcore.study.cell import cost_of
 from tests.study.test_mechanism_keys import with_study, with_system
+from tests.study.test_profile import profile
 from tests.study.tiny import TINY, cells, problems_of
 
 HEAD = "prefill_pct,decode_pct,prefill_worth,decode_worth\n"
@@ -73,3 +74,12 @@ def test_a_system_may_have_roles_of_its_own():
 def test_a_mistake_is_named_where_it_is_written(text, line):
     found = [problem.partition(": ")[2] for problem in problems_of(text)]
     assert line in found, found
+
+
+def test_a_fitted_profile_needs_a_curve_to_know_what_a_share_is_worth(tmp_path):
+    profile(tmp_path)
+    lanes = with_cost("p.json").replace("cluster:", "mechanism: {sm_split: [50, 50]}\ncluster:")
+    assert [problem.partition(": ")[2] for problem in problems_of(lanes, tmp_path)] == [
+        "cost: a fitted profile does not know shares of the SMs; say cost.sm_curve too"
+    ]
+    assert problems_of(lanes.replace("p.json", "{profile: p.json, sm_curve: paper}"), tmp_path) == []
