@@ -115,7 +115,7 @@ class Bench:
 
         return sizes_up_to(min(most, _LARGEST_GRAPH)) if most and self._device.type == "cuda" else ()
 
-    def _parts(self, mechanisms: Mechanisms, clock: Clock) -> "tuple[Parts | None, Parts | None]":
+    def parts(self, mechanisms: Mechanisms, clock: Clock) -> "tuple[Parts | None, Parts | None]":
         """Return what the lanes of an instance keep to: in real time on a GPU, else nothing."""
         if mechanisms.sm_split is None or clock != "wall" or self._device.type == "cpu":
             return None, None
@@ -143,7 +143,7 @@ class Bench:
         hosted = settings.mechanisms.host_blocks
         most = settings.make_scheduler().max_num_seqs if self._device.type == "cuda" else 0
         kind = WallCluster if clock == "wall" else RealCluster
-        front, back = self._parts(settings.mechanisms, clock)
+        front, back = self.parts(settings.mechanisms, clock)
         pace: Pace = ModelPace(settings.cost)
         if clock == "measured":
             pace = self._measuring()
