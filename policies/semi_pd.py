@@ -117,7 +117,7 @@ class SemiPd(PlacingRouter):
 
 def steady(instance: InstanceView) -> bool:
     """Return whether what happens now is a sample of the shares in force."""
-    return instance.sm_split is not None and not instance.sm_switching
+    return instance.state != "down" and instance.sm_split is not None and not instance.sm_switching
 
 
 # -- what a window says ----------------------------------------------------------------------------------------------

@@ -105,13 +105,16 @@ class WallCluster(RealCluster):
         try:
             return super().run()
         finally:
-            for worker in self.workers:
+            for worker in dict.fromkeys(self.workers):
                 worker.stop()
 
     def add_instance(self) -> SimInstance:
         instance = super().add_instance()
         for lane in instance.lanes:
-            self.workers.append(Worker(f"instance {instance.id}, lane {lane.number}", self.clock))
+            if lane.number and self.engines[lane.index] is self.engines[lane.index - 1]:
+                self.workers.append(self.workers[-1])  # one engine for both lanes: they take turns
+            else:
+                self.workers.append(Worker(f"instance {instance.id}, lane {lane.number}", self.clock))
         return instance
 
     def _kind_of_lane(self, scheduler: Scheduler) -> type[SimLane]:

@@ -229,6 +229,14 @@ def test_both_failing_by_variant():
     assert Told(window=3, variant="paper").requests(3, ttft_ms=900) == []
 
 
+def test_who_finishes_as_its_instance_goes_down_is_no_sample():
+    told = Told(window=1)
+    told.server.state = "down"
+    assert told.requests(3) == []
+    told.server.state = "up"
+    assert told.request() == [SplitSMs(0, 84, 96)]
+
+
 def test_an_instance_of_one_lane_is_left_alone():
     assert Told(window=1, split=None).requests(5) == []
 
