@@ -43,6 +43,8 @@ class RealCluster(Simulator):
         texts: what the prompts say.
         ends: tokens that end a text before its given length; none: every text has its length.
         late_copies: KV moves when its copy ends instead of when it begins, where both are allowed.
+        make_beside: builds what computes the decode lane beside the prefill lane of an instance, over the same KV
+            blocks; None: one engine computes both.
     """
 
     def __init__(
@@ -56,10 +58,12 @@ class RealCluster(Simulator):
         texts: Texts,
         ends: Collection[int] = (),
         late_copies: bool = False,
+        make_beside: Callable[[Engine], Engine] | None = None,
     ) -> None:
         if settings.mechanisms.prefix_cache == "warm":
             raise ValueError("prefix_cache: must be cold on a real engine, which has computed nothing yet, got warm")
         self.engines: list[Engine] = []
+        """Of each lane."""
         self.hosts: list[HostBlocks] = []
         self.texts = texts
         self.pace = pace
@@ -69,13 +73,17 @@ class RealCluster(Simulator):
         """What made engines fail."""
         self._ends = frozenset(ends)
         self._make_engine = make_engine
+        self._make_beside = make_beside
         self._late_copies = late_copies
         super().__init__(replace(settings, per_iteration=True, block_ids=True), workload, sink)
         self.contents = True
 
     def add_instance(self) -> SimInstance:
         instance = super().add_instance()
-        self.engines.append(self._make_engine(instance.id))
+        engine = self._make_engine(instance.id)
+        self.engines.append(engine)
+        if self.lanes_each == 2:
+            self.engines.append(engine if self._make_beside is None else self._make_beside(engine))
         self.hosts.append(HostBlocks(self.settings.mechanisms.host_blocks))
         for lane in instance.lanes:
             lane.line = self.line_of(lane, None)
@@ -97,7 +105,7 @@ class RealCluster(Simulator):
 
     def _compute(self, lane: SimLane) -> None:
         work = work_of(lane, self.texts)
-        self.note(lane, work, self.engines[lane.instance].run(work))
+        self.note(lane, work, self.engines[lane.index].run(work))
 
     def note(self, lane: SimLane, work: list[Work], tokens: list[int]) -> None:
         """Write down what an iteration generated, before its boundary."""
@@ -152,7 +160,7 @@ class RealCluster(Simulator):
     def mover(self, copy: Copy, source: int, target: int) -> Callable[[], Completion | None]:
         """Return what has the bytes moved; which blocks they are is settled now, while the books say it."""
         request = copy.request
-        engine, host = self.engines[target], self.hosts[target]
+        engine, host = self.engines[self.lane_of(copy, target)], self.hosts[target]
         if copy.kind == "out":
             kept = host.take(request, copy.blocks, self.instances[target].epoch)
             return partial(engine.copy_out, copy.ids[: copy.blocks], kept)
@@ -160,7 +168,14 @@ class RealCluster(Simulator):
             kept = host.of(request)
             return partial(engine.copy_in, kept[len(kept) - copy.blocks :], copy.ids)
         theirs = copy.theirs if isinstance(copy, Stage) else self._handed(copy)
-        return partial(engine.fetch, self.engines[source], theirs[len(theirs) - copy.blocks :], copy.ids)
+        return partial(
+            engine.fetch, self.engines[source * self.lanes_each], theirs[len(theirs) - copy.blocks :], copy.ids
+        )
+
+    def lane_of(self, copy: Copy, instance: int) -> int:
+        """Return which lane of an instance a copy to or from it belongs to."""
+        lane = copy.request.lane
+        return instance if self.lanes_each == 1 or lane is None else lane
 
     def _handed(self, copy: Copy) -> list[int]:
         """Return the blocks at the source of a request that was handed on."""

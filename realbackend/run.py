@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from realbackend.cluster import RealCluster
+from realbackend.emulated import EmulatedPartition
 from realbackend.greedy import most_likely
 from realbackend.pace import MeasuredPace, ModelPace, Pace
 from realbackend.texts import RememberedTexts, Texts
 from realbackend.wall import WallCluster
 from simcore.contract import Workload
-from simcore.simulator.settings import Outcome, Settings, Sink
+from simcore.simulator.settings import Mechanisms, Outcome, Settings, Sink
 
 if TYPE_CHECKING:
+    from realbackend.parts import Parts
     from realbackend.torch_engine import TorchEngine
+    from realbackend.work import Engine
 
 Device = Literal["cpu", "cuda"]
 Clock = Literal["model", "measured", "wall"]
@@ -89,16 +92,40 @@ class Bench:
         self._probe_every = probe_every
         self._measured: MeasuredPace | None = None
 
-    def engine(self, kv_blocks: int, block_tokens: int, host_blocks: int = 0, most: int = 0) -> "TorchEngine":
+    def engine(
+        self, kv_blocks: int, block_tokens: int, host_blocks: int = 0, most: int = 0, parts: "Parts | None" = None
+    ) -> "TorchEngine":
         """Return an engine with KV blocks of its own; on a GPU with graphs for batches of up to `most` decodes."""
-        from realbackend.graphs import sizes_up_to
         from realbackend.kv import KvBlocks
         from realbackend.torch_engine import TorchEngine
 
         decoder = self.decoder
         kv = KvBlocks(decoder.shape, kv_blocks, block_tokens, host_blocks, device=self._device, dtype=decoder.dtype)
-        graphs = sizes_up_to(min(most, _LARGEST_GRAPH)) if most and self._device.type == "cuda" else ()
-        return TorchEngine(decoder, kv, self._ops, graphs)
+        return TorchEngine(decoder, kv, self._ops, self._graph_sizes(most), parts)
+
+    def beside(self, engine: "Engine", most: int = 0, parts: "Parts | None" = None) -> "TorchEngine":
+        """Return an engine over the KV blocks of another one: the second lane of its instance."""
+        from realbackend.torch_engine import TorchEngine
+
+        assert isinstance(engine, TorchEngine)
+        return TorchEngine(self.decoder, engine.kv, self._ops, self._graph_sizes(most), parts)
+
+    def _graph_sizes(self, most: int) -> tuple[int, ...]:
+        from realbackend.graphs import sizes_up_to
+
+        return sizes_up_to(min(most, _LARGEST_GRAPH)) if most and self._device.type == "cuda" else ()
+
+    def parts(self, mechanisms: Mechanisms, clock: Clock) -> "tuple[Parts | None, Parts | None]":
+        """Return what the lanes of an instance keep to: in real time on a GPU, else nothing."""
+        if mechanisms.sm_split is None or clock != "wall" or self._device.type == "cpu":
+            return None, None
+        from realbackend.device import Device as Computing
+        from realbackend.parts import Parts
+
+        device = Computing(self._device)
+        splits = (mechanisms.sm_split, *mechanisms.sm_ladder)
+        prefill, decode = (sorted({split[lane] for split in splits} - {100}) for lane in (0, 1))
+        return Parts(device, "front", prefill), Parts(device, "back", decode)
 
     def run(
         self,
@@ -116,12 +143,18 @@ class Bench:
         hosted = settings.mechanisms.host_blocks
         most = settings.make_scheduler().max_num_seqs if self._device.type == "cuda" else 0
         kind = WallCluster if clock == "wall" else RealCluster
+        front, back = self.parts(settings.mechanisms, clock)
+        pace: Pace = ModelPace(settings.cost)
+        if clock == "measured":
+            pace = self._measuring()
+            pace = pace if settings.mechanisms.sm_split is None else EmulatedPartition(pace, settings.cost)
         cluster = kind(
             settings,
             workload,
             sink,
-            make_engine=lambda _: self.engine(settings.kv_blocks, settings.block_tokens, hosted, most),
-            pace=self._measuring() if clock == "measured" else ModelPace(settings.cost),
+            make_engine=lambda _: self.engine(settings.kv_blocks, settings.block_tokens, hosted, most, front),
+            make_beside=lambda engine: self.beside(engine, most, back),
+            pace=pace,
             texts=texts,
             ends=self.decoder.shape.eos if self.real.stop == "eos" else (),
         )

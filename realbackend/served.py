@@ -65,11 +65,13 @@ def served_cluster(bench: "Bench", settings: Settings, sink: Sink) -> ServedClus
     """Return a run, not yet open, on engines of what is loaded on a bench."""
     hosted = settings.mechanisms.host_blocks
     most = settings.make_scheduler().max_num_seqs if bench.real.device == "cuda" else 0
+    front, back = bench.parts(settings.mechanisms, "wall")
     return ServedCluster(
         settings,
         OUTSIDE,
         sink,
-        make_engine=lambda _: bench.engine(settings.kv_blocks, settings.block_tokens, hosted, most),
+        make_engine=lambda _: bench.engine(settings.kv_blocks, settings.block_tokens, hosted, most, front),
+        make_beside=lambda engine: bench.beside(engine, most, back),
         pace=ModelPace(settings.cost),
         texts=ServedTexts(bench.decoder.shape.vocabulary),
     )

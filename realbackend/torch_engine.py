@@ -11,11 +11,12 @@ from torch import Tensor
 
 from kernels.ops import Ops
 from realbackend.completion import Completion
-from realbackend.device import Device
+from realbackend.device import Device, Stream
 from realbackend.graphs import DecodeGraphs, sizes_up_to
 from realbackend.in_flight import InFlight
 from realbackend.kv import KvBlocks
 from realbackend.model.decoder import Decoder
+from realbackend.parts import Parts
 from realbackend.step import NOTHING, numbers_of, step_on
 from realbackend.tables import ROWS, Tables
 from realbackend.transport import HostCopy, KvTransport, LocalCopy, PeerCopy
@@ -48,9 +49,20 @@ class TorchEngine:
     Args:
         graphs: batch sizes, ascending, for which iterations of decodes alone are captured. None: up to 256 on a GPU,
             where that takes some seconds; none on a CPU, which has nothing to gain.
+        parts: shares of a GPU it can keep to, each with graphs of its own where they are made beforehand; None: it has
+            all of it.
+
+    Two engines over the same KV blocks are the two lanes of an instance.
     """
 
-    def __init__(self, decoder: Decoder, kv: KvBlocks, ops: Ops, graphs: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        kv: KvBlocks,
+        ops: Ops,
+        graphs: Sequence[int] | None = None,
+        parts: Parts | None = None,
+    ) -> None:
         self.decoder = decoder
         self.kv = kv
         self.ops = ops
@@ -64,21 +76,41 @@ class TorchEngine:
         self._gave: list[int] = []
         """Whose tokens the last iteration chose, in the order of `_latest`."""
         device.synchronize()  # what made the weights and blocks ran on another stream
-        self._graphs = None
         if graphs is None and device.is_gpu:
             graphs = sizes_up_to(min(_MOST_CAPTURED, kv.blocks))
+        self._parts, self._share_pct = parts, 100
+        self._captured: dict[int, DecodeGraphs] = {}
+        """By share; the stream at capture is where a graph runs."""
         if graphs:
-            with torch.inference_mode():
-                self._graphs = DecodeGraphs(
-                    decoder,
-                    kv,
-                    ops,
-                    sizes=graphs,
-                    tables=self._tables,
-                    latest=self._latest,
-                    device=device,
-                    stream=self.compute,
-                )
+            self._captured[100] = self._capture(graphs, self.compute)
+            if parts is not None:
+                self._captured |= {share: self._capture(graphs, parts.stream(share)) for share in parts.shares}
+        self._graphs = self._captured.get(100)
+
+    def _capture(self, sizes: Sequence[int], stream: Stream) -> DecodeGraphs:
+        with torch.inference_mode():
+            return DecodeGraphs(
+                self.decoder,
+                self.kv,
+                self.ops,
+                sizes=sizes,
+                tables=self._tables,
+                latest=self._latest,
+                device=self.device,
+                stream=stream,
+            )
+
+    def keep_to(self, share_pct: int) -> None:
+        """Run iterations on a share of the multiprocessors from the next one on; without parts, nothing changes.
+
+        A share that was not made beforehand is made now, and runs without graphs.
+        """
+        if self._parts is None or share_pct == self._share_pct:
+            return
+        before, self.compute = self.compute, self._parts.stream(share_pct)
+        self.compute.after([before.mark()])
+        self._graphs = self._captured.get(share_pct)
+        self._share_pct = share_pct
 
     # -- iterations ------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Wall: a run in real time: an engine and a worker thread each instance, one thread that decides.
+"""Wall: a run in real time: a worker thread for each lane of each instance, one thread that decides.
 
 Books, policies and messages are those of every other run. An iteration is over when its worker says so, a copy when its
 bytes have moved. An engine that fails takes its instance down; the others go on.
@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, cast
 
 from realbackend.cluster import RealCluster
-from realbackend.work import Work, work_of
+from realbackend.work import Engine, Partitioned, Work, work_of
 from realbackend.worker import Worker
 from simcore.books.copies import Copy
 from simcore.contract import PS_PER_S, Scheduler, Shape
@@ -105,12 +105,16 @@ class WallCluster(RealCluster):
         try:
             return super().run()
         finally:
-            for worker in self.workers:
+            for worker in dict.fromkeys(self.workers):
                 worker.stop()
 
     def add_instance(self) -> SimInstance:
         instance = super().add_instance()
-        self.workers.append(Worker(f"instance {instance.id}", self.clock))
+        for lane in instance.lanes:
+            if lane.number and self.engines[lane.index] is self.engines[lane.index - 1]:
+                self.workers.append(self.workers[-1])  # one engine for both lanes: they take turns
+            else:
+                self.workers.append(Worker(f"instance {instance.id}, lane {lane.number}", self.clock))
         return instance
 
     def _kind_of_lane(self, scheduler: Scheduler) -> type[SimLane]:
@@ -119,8 +123,10 @@ class WallCluster(RealCluster):
     # -- iterations ------------------------------------------------------------------------------------------------
 
     def _iteration(self, lane: SimLane, permille: int | None, shape: Shape) -> tuple[int, int, int]:
-        work, engine = work_of(lane, self.texts), self.engines[lane.instance]
-        self.workers[lane.instance].give(partial(engine.run, work), partial(self._computed, lane, work))
+        work, engine = work_of(lane, self.texts), self.engines[lane.index]
+        split = self.instances[lane.instance].split
+        share = 100 if split is None else split[lane.number]
+        self.workers[lane.index].give(partial(_run, engine, share, work), partial(self._computed, lane, work))
         return PS_PER_S, 0, 1  # a date that nobody waits for
 
     def _computed(self, lane: SimLane, work: list[Work], tokens: list[int], error: BaseException | None) -> None:
@@ -150,4 +156,11 @@ class WallCluster(RealCluster):
             self.moved(copy, target)
             done()
 
-        self.workers[target].start(move, ended)
+        self.workers[self.lane_of(copy, target)].start(move, ended)
+
+
+def _run(engine: Engine, share_pct: int, work: list[Work]) -> list[int]:
+    """Compute an iteration on a share of the device, where the engine can be told so."""
+    if isinstance(engine, Partitioned):
+        engine.keep_to(share_pct)
+    return engine.run(work)

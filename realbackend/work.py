@@ -1,7 +1,7 @@
 """Work: what one iteration computes, request by request, read from the lane that has formed it."""
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from realbackend.completion import Completion
 from realbackend.texts import Texts
@@ -45,6 +45,14 @@ class Engine(Protocol):
 
     def fetch(self, source: "Engine", theirs: list[int], blocks: list[int]) -> Completion | None:
         """Copy KV blocks of another engine to blocks here; the iterations that wrote them have ended."""
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """An engine that can be told on which share of its device to compute."""
+
+    def keep_to(self, share_pct: int) -> None:
+        """Have the iterations that are run from now on keep to so many percent of the multiprocessors."""
 
 
 def work_of(lane: Lane, texts: Texts) -> list[Work]:

@@ -11,8 +11,8 @@ import torch
 from realbackend.device import Graphs, Stream
 from realbackend.gpu_checks.findings import Findings, Skipped
 from realbackend.gpu_checks.slices import Setting
-from realbackend.gpu_checks.sm_split import IGNORE_COSCHEDULING, split
 from realbackend.gpu_checks.stopwatch import median_ms
+from realbackend.green import IGNORE_COSCHEDULING, split
 
 ASKED = (8, 16, 32, 48, 64, 80, 96, 112)
 READ_BYTES = 1 << 30

@@ -45,6 +45,7 @@ SLICES = {
     "engine": Slice("a decode step of an 8B model against its roofline", "decode_step", "decode_step"),
     "transformers": Slice("the same decode steps by transformers' continuous batching", "transformers_step", "beside"),
     "greenctx": Slice("streams that keep to a part of the multiprocessors", "green_contexts", "green_contexts"),
+    "lanes": Slice("prefill and decode by share of the GPU, two lanes at once, switches", "sm_lanes", "sm_lanes"),
     "profile": Slice("a cost model fitted from the engine's own iterations", "commands", "profile"),
     "wall": Slice("simulated beside measured latencies, in real time", "commands", "wall"),
 }

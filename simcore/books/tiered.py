@@ -95,7 +95,7 @@ class TieredLane(TieredLeaving):
                 self.pool.tables.extend(request, more)
             self._decode_now(request)
         else:
-            self._fetch(request)
+            self._fetch(request, now)
         if request.client is not None and request.client.program >= 0 and request.client.program in self.store.pins:
             self.store.unpin(request.client.program)
             self.notes.append((log.UNPINNED, request, 2))
@@ -120,7 +120,7 @@ class TieredLane(TieredLeaving):
         if hits + new < target:
             self.partial = request
 
-    def _fetch(self, request: Request) -> None:
+    def _fetch(self, request: Request, now: int) -> None:
         """Reserve the blocks of a request whose KV is elsewhere, and ask for the copy."""
         held, store = request.held, self.store
         assert held is not None
@@ -134,6 +134,9 @@ class TieredLane(TieredLeaving):
         self.notes.append((log.FETCH, request, blocks))
         self.counts["swap_ins" if from_host else "handoffs"] += 1
         self.counts["swapped_blocks" if from_host else "handoff_blocks"] += blocks
+        if not from_host:
+            self.counts["handoff_wait_ps"] += now - request.last_ps
+            self.counts["handoff_wait_block_ps"] += (now - request.last_ps) * self.pool.blocks_for(request.computed)
         if at_once:
             store.host_free += held.host_blocks
             held.host_blocks = 0

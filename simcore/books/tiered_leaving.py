@@ -1,7 +1,7 @@
 """Tiered leaving: how requests leave the batch of a tiered lane, and what is booked when copies have ended."""
 
 from simcore.books.copies import Copy, Kept, Way
-from simcore.books.request import CANCELLED, FINISHED, PAUSED, SWAPPED, Request
+from simcore.books.request import CANCELLED, FINISHED, NEVER, PAUSED, SWAPPED, Request
 from simcore.books.store import HERE, HOST, NOWHERE, REMOTE
 from simcore.books.tiered_queue import TieredQueue
 from simcore.contract import decisions as log
@@ -125,11 +125,13 @@ class TieredLeaving(TieredQueue):
         request.computed = 0
 
     def _stop(self, request: Request, now: int) -> None:
-        last_ps = request.last_ps
+        last_ps, decodes = request.last_ps, request.ends >= 0
         super()._stop(request, now)
         if request in self.joined:
             request.last_ps = last_ps  # it gave no token since it joined
             self.joined.remove(request)
+        elif decodes and self.stopped_ps != NEVER:
+            request.last_ps = self.stopped_ps  # it gave none since the lane stopped
 
     # -- copies have ended; booked at a boundary ---------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from simcore.books.copies import Copy, Kept, Way
 from simcore.books.lane import Lane
 from simcore.books.moving import Inbound, give_back
-from simcore.books.request import CANCELLED, PAUSED, SWAPPED, WAITING, Request
+from simcore.books.request import CANCELLED, NEVER, PAUSED, SWAPPED, WAITING, Request
 from simcore.books.store import HOST, KvStore, Tail
 
 
@@ -65,6 +65,8 @@ class TieredQueue(Lane):
         """The same of the iteration in flight; the next one looks at the queue again."""
         self.whole_only = False
         """All have just yielded: only whole prompts are admitted, lest they yield again and again."""
+        self.stopped_ps = NEVER
+        """When its last iteration ended, if none was formed since though requests run."""
         self.counts: Counter[str] = Counter()
         self.moving: dict[Request, Kept] = {}
         """Paused for the last stage of a migration, or gone with it, their blocks still here."""

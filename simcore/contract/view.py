@@ -76,7 +76,7 @@ class RequestView(Protocol):
 class InstanceView(Protocol):
     """One instance as of its last boundary, or of the one before its last report, plus the router's dispatches since.
 
-    State, role and what its prefix cache holds are as of now.
+    State, role, SM split and what its prefix cache holds are as of now.
     """
 
     @property
@@ -128,6 +128,14 @@ class InstanceView(Protocol):
     @property
     def host_free_blocks(self) -> int:
         """Free blocks of the host memory that takes swapped KV; 0 where there is none."""
+
+    @property
+    def sm_split(self) -> tuple[int, int] | None:
+        """Percent of the SMs in force of its prefill and its decode lane, as of now; None: it has one lane."""
+
+    @property
+    def sm_switching(self) -> bool:
+        """A new split has been asked for and is not in force yet."""
 
     def cached_tokens(self, request: RequestId) -> int:
         """Return how many tokens of `request` this instance's prefix cache holds now: full blocks, never its last.

@@ -8,7 +8,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from simcore.contract import PS_PER_S
 from simcore.results.columns import WarmUp
+from simcore.results.kv_use import WAITED, handoff_waits
 from simcore.results.metrics import cell_metrics
 from simcore.results.parquet import row_count
 from simcore.results.slo import Slo
@@ -49,6 +51,7 @@ def finish_cell(
     warm_up_requests: int = 0,
     class_slo: Mapping[str, Mapping[str, float]] = NO_LIMITS,
     classes: Sequence[str] = ("default",),
+    roles: Sequence[str] = (),
     meta: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Compute the metrics of a cell whose `CellWriter` is closed, and write `cell.json` last, in one stroke.
@@ -62,6 +65,7 @@ def finish_cell(
         warm_up_requests: nor do the first so many.
         class_slo: bounds of the classes that have their own, complete, by name.
         classes: names of the request classes, by index, as the `CellWriter` got them.
+        roles: of the instances, where KV use by role is wanted.
         meta: what made the cell, JSON; kept as it is.
 
     Returns what is in `cell.json`: {schema, state, metrics, classes, link_bytes, outcome, slo, warm_up, meta}. Raises
@@ -70,14 +74,15 @@ def finish_cell(
     rows = row_count(directory / "requests.parquet")
     assert rows == outcome.arrived, f"{outcome.arrived} requests arrived, {rows} rows written"
     promised = Slo(slo, class_slo, classes)
-    found = cell_metrics(directory, promised, WarmUp(warm_up_s, warm_up_requests), classes)
+    found = cell_metrics(directory, promised, WarmUp(warm_up_s, warm_up_requests), classes, roles)
     counted = {name: outcome.counters[name] for name in sorted(outcome.counters)}
-    counters = {name: count for name, count in counted.items() if not name.startswith(LINK_BYTES)}
-    link_bytes = {name.removeprefix(LINK_BYTES): count for name, count in counted.items() if name not in counters}
+    counters = {name: count for name, count in counted.items() if not name.startswith((LINK_BYTES, *WAITED))}
+    link_bytes = {name.removeprefix(LINK_BYTES): n for name, n in counted.items() if name.startswith(LINK_BYTES)}
+    waits = handoff_waits(counted, outcome.end_ps / PS_PER_S)
     cell = {
         "schema": CELL_SCHEMA,
         "state": found.state,
-        "metrics": {**counters, **outcome.measured, "prefix_hit_rate": _hit_rate(counters), **found.metrics},
+        "metrics": {**counters, **outcome.measured, **waits, "prefix_hit_rate": _hit_rate(counters), **found.metrics},
         "classes": found.classes,
         "link_bytes": link_bytes,
         "outcome": asdict(outcome),

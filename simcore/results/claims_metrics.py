@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from simcore.results.claims_sample import Sample
+from simcore.results.kv_use import ROLES
 from simcore.results.stats import Run, grouped, point_text
 
 BREAKING_POINT = "breaking_point"
@@ -24,7 +25,9 @@ _COUNTERS = (
     "mean_instances",
     *("migrations", "migrations_aborted", "migration_stages", "migrated_blocks"),
     *("migration_downtime_s_mean", "migration_downtime_s_p99", "migration_downtime_s_max"),
-    *("programs_finished", "programs_abandoned", "programs_completed"),
+    *("programs_finished", "programs_abandoned", "programs_completed", "sm_switches"),
+    *("mean_handoff_wait_ms", "mean_handoff_waiting_blocks"),
+    *(f"{what}_kv_use_{role}" for role in ROLES for what in ("peak", "mean")),
 )
 _JOB_TIME = "job_completion_time_s"
 

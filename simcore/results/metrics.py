@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from simcore.results.columns import RequestColumns, WarmUp
 from simcore.results.fairness import fairness_metrics
 from simcore.results.itl import pooled_itl
+from simcore.results.kv_use import kv_use
 from simcore.results.peaks import TokenSeconds, peak_concurrency
 from simcore.results.programs import program_metrics
 from simcore.results.schema import STATES, Health
@@ -37,8 +38,10 @@ class CellMetrics:
     classes: Mapping[str, Metrics]
 
 
-def cell_metrics(directory: Path, slo: Slo, warm_up: WarmUp, classes: Sequence[str]) -> CellMetrics:
-    """Return the metrics and the state of the run whose rows lie in `directory`.
+def cell_metrics(
+    directory: Path, slo: Slo, warm_up: WarmUp, classes: Sequence[str], roles: Sequence[str] = ()
+) -> CellMetrics:
+    """Return the metrics and the state of the run whose rows lie in `directory`; roles: whose KV use is wanted.
 
     A metric without data (no request finished, no SLO given) is None.
     """
@@ -47,6 +50,7 @@ def cell_metrics(directory: Path, slo: Slo, warm_up: WarmUp, classes: Sequence[s
     duration_s = totals.duration_s
     metrics: Metrics = {"duration": duration_s, **totals.metrics(duration_s)}
     metrics |= _peaks(directory, columns, totals)
+    metrics |= kv_use(directory, roles, (totals.first_ps, totals.last_arrival_ps))
     percentiles = _percentiles(totals)
     for name in ("ttft", "tpot"):
         metrics |= _statistics(name, columns.seconds(f"{name}_s"), percentiles)

@@ -31,7 +31,8 @@ from simcore.contract import (
 )
 from simcore.contract import decisions as log
 from simcore.simulator.clock import TIMERS, Alarm
-from simcore.simulator.kv_actions import pin, split_sms, unpin
+from simcore.simulator.kv_actions import pin, unpin
+from simcore.simulator.sm_switch import split_sms
 
 if TYPE_CHECKING:
     from simcore.simulator.simulator import Simulator

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 from simcore.books.pool import KvPool
 from simcore.books.store import KvStore
-from simcore.contract import Drain, Role, SetRole, SplitSMs
+from simcore.contract import Drain, Role, SetRole
 from simcore.contract.view import InstanceState
 
 if TYPE_CHECKING:
+    from simcore.simulator.sm_switch import SmSwitch
     from simcore.simulator.stepper import SimLane
 
 
@@ -48,8 +49,8 @@ class SimInstance:
         self.lanes: list[SimLane] = []
         self.split = split
         """Percent of the SMs of its prefill and its decode lane; None: one lane."""
-        self.splitting: tuple[SplitSMs, int] | None = None
-        """The new split that is on its way, and who asked for it."""
+        self.splitting: SmSwitch | None = None
+        """The new split that is on its way."""
         self.draining: Drain | SetRole | None = None
         """What it takes no more requests for."""
         self.epoch = 0
@@ -71,6 +72,11 @@ class SimInstance:
     def empty(self) -> bool:
         """Nothing runs, waits, is copied, or has KV here."""
         return all(lane.unused for lane in self.lanes)
+
+    @property
+    def closing(self) -> bool:
+        """Its lanes start no iteration: a new split waits for both of them."""
+        return self.splitting is not None and self.splitting.closing
 
     @property
     def expects(self) -> bool:

@@ -1,4 +1,4 @@
-"""KV and SM actions: pins of KV until a date, and new shares of the SMs."""
+"""KV actions: pins of KV until a date."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from simcore.books.store import Tail
 from simcore.books.tiered import TieredLane
-from simcore.contract import Done, IllegalAction, PinKV, SplitSMs, Unpin, to_ps
+from simcore.contract import Done, IllegalAction, PinKV, Unpin, to_ps
 from simcore.contract import decisions as log
 from simcore.simulator.clock import TIMERS, Alarm
 
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from simcore.simulator.tiered_stepper import SimTieredLane
 
 _PIN_DATES = TIMERS - 0.25
-_SWITCHES = TIMERS - 0.5625
-_SHARES = 1000
-"""A split is logged as prefill x 1000 + decode."""
 
 
 def pin(simulator: "Simulator", lane: "SimLane", action: PinKV) -> None:
@@ -45,13 +42,13 @@ def pin(simulator: "Simulator", lane: "SimLane", action: PinKV) -> None:
 
 
 def _hold(simulator: "Simulator", instance: "SimInstance", tail: Tail, until_ps: int) -> bool:
-    store, until_ps = instance.store, max(until_ps, simulator.clock.now)
+    store = instance.store
     assert store is not None
     replaces = tail.key in store.pins
     made = store.pin(tail.key, tail.content, tail.computed, until_ps)
     simulator.log(instance.id, log.PINNED, tail.key, made.chain.blocks)
     look = partial(_look_again, instance, tail.key, until_ps)
-    Alarm(simulator.clock, until_ps - simulator.clock.now, look, _PIN_DATES)
+    Alarm(simulator.clock, max(0, until_ps - simulator.clock.now), look, _PIN_DATES)
     return replaces
 
 
@@ -94,36 +91,3 @@ def _let_go(simulator: "Simulator", instance: "SimInstance", key: int) -> bool:
     for lane in instance.lanes:
         lane.refused = False
     return True
-
-
-def split_sms(simulator: "Simulator", action: SplitSMs, who: int) -> None:
-    """Share the SMs of an instance out anew, once the switch is through. Raises IllegalAction."""
-    if not 0 <= action.instance < len(simulator.instances):
-        raise IllegalAction(f"{action}: instance must be 0..{len(simulator.instances) - 1}")
-    instance = simulator.instances[action.instance]
-    if instance.state == "down":
-        raise IllegalAction(f"{action}: instance {instance.id} is down")
-    if instance.split is None:
-        raise IllegalAction(f"{action}: instance {instance.id} has one lane; needs `mechanism: {{sm_split: [p, d]}}`")
-    if who >= 0 and simulator.place_of(who) != instance.id:
-        raise IllegalAction(f"{action}: must be the scheduler's own instance {simulator.place_of(who)}")
-    for name, share in (("prefill_pct", action.prefill_pct), ("decode_pct", action.decode_pct)):
-        if not 1 <= share <= 100:
-            raise IllegalAction(f"{action}: {name} must be 1..100")
-    if instance.splitting is not None:
-        raise IllegalAction(f"{action}: a split of instance {instance.id} is still in flight")
-    instance.splitting = switch = (action, who)
-    delay = to_ps(simulator.settings.mechanisms.sm_switch_s)
-    Alarm(simulator.clock, delay, partial(_in_force, simulator, instance, switch), _SWITCHES)
-
-
-def _in_force(simulator: "Simulator", instance: "SimInstance", switch: tuple[SplitSMs, int], _: Alarm) -> None:
-    if instance.splitting is not switch:
-        return  # the instance went down meanwhile
-    action, who = switch
-    instance.splitting = None
-    instance.split = (action.prefill_pct, action.decode_pct)
-    for lane in instance.lanes:
-        lane.cut()
-    simulator.log(instance.id, log.SPLIT, -1, action.prefill_pct * _SHARES + action.decode_pct)
-    simulator.done(who, Done(action, ok=True))

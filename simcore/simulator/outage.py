@@ -49,8 +49,8 @@ def go_down(simulator: "Simulator", instance: "SimInstance", cause: Cause) -> No
         lost += gone
         ended.append((lane, lane.stop(), finished))
     if instance.splitting is not None:
-        switch, who = instance.splitting
-        overtaken.append((who, Done(switch, ok=False, why=INSTANCE_DOWN)))
+        switch = instance.splitting
+        overtaken.append((switch.who, Done(switch.action, ok=False, why=INSTANCE_DOWN)))
     if instance.draining is not None:
         overtaken.append((ROUTER, Done(instance.draining, ok=False, why=INSTANCE_DOWN)))
     overtaken += simulator.migrations.lose(instance.id)

@@ -15,7 +15,7 @@ _REPORTS = TIMERS - 0.125
 
 
 class ReportedInstance(LiveInstance):
-    """An `InstanceView` as of the last report. State, role and what the cache holds are seen at once."""
+    """An `InstanceView` as of the last report. State, role, split and what the cache holds are seen at once."""
 
     def __init__(self, simulator: "Simulator", instance: "SimInstance") -> None:
         super().__init__(simulator, instance)

@@ -22,8 +22,9 @@ class Mechanisms:
         host_blocks: KV blocks of host memory per instance for swapped KV; 0: none.
         schedule_ahead: 1: facts, and the blocks and places of what ended, reach a lane one boundary late.
         sm_split: (prefill, decode) percent of the SMs: two lanes on one pool in each instance; None: one lane.
-        contention: "normalise" scales shares that sum to over 100 while both lanes are busy; "none" does not.
-        sm_switch_s: seconds until new shares are in force.
+        contention: "normalise" scales shares that sum to over 100 while both lanes are busy; "none" does not; "table":
+            both lanes busy have the shares of `sm_shares`.
+        sm_switch_s: seconds that a switch takes.
         lost: requests of an instance that went down are "requeued" (they arrive again) or "failed".
         max_waiting: a dispatch to an instance with so many waiting requests is refused; None: never.
         migration: how `Migrate` moves a running request: its KV is dropped, copied while it stands, or copied in two or
@@ -33,6 +34,12 @@ class Mechanisms:
         migration_last_blocks: blocks left to copy from which on a multistage migration pauses its request.
         migration_slowdown: times as long, in thousandths, that iterations take which start while a migration's copy
             runs to or from their instance; >= 1.
+        sm_switch: how new shares come into force: "delayed_async", for each lane at its own next boundary;
+            "delayed_sync", for both at once; "restart", after both have stopped; "green_ladder", as the first, but on
+            the nearest rung of `sm_ladder`.
+        sm_ladder: the splits there are with "green_ladder", (prefill, decode) percent.
+        sm_shares: measured: (prefill, decode) shares, and the shares they are worth while both lanes work.
+        sm_interference: how many times as long an iteration takes that starts while the lane beside works.
     """
 
     prefix_cache: Literal["cold", "warm"] | None = None
@@ -41,7 +48,7 @@ class Mechanisms:
     host_blocks: int = 0
     schedule_ahead: Literal[0, 1] = 0
     sm_split: tuple[int, int] | None = None
-    contention: Literal["normalise", "none"] = "normalise"
+    contention: Literal["normalise", "none", "table"] = "normalise"
     sm_switch_s: float = 0.0
     lost: Literal["requeued", "failed"] = "requeued"
     max_waiting: int | None = None
@@ -50,6 +57,10 @@ class Mechanisms:
     migration_max_stages: int = 3
     migration_last_blocks: int = 16
     migration_slowdown: float = 1.0
+    sm_switch: Literal["restart", "delayed_sync", "delayed_async", "green_ladder"] = "delayed_async"
+    sm_ladder: tuple[tuple[int, int], ...] = ()
+    sm_shares: tuple[tuple[int, int, int, int], ...] = ()
+    sm_interference: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ from simcore.simulator.recorder import Recorder
 from simcore.simulator.reports import Reports
 from simcore.simulator.request_views import LiveRequest
 from simcore.simulator.settings import Outcome, Settings, Sink, is_tiered
+from simcore.simulator.sm_contention import SmContention
 from simcore.simulator.stepper import SimLane, SimWholeBatchLane
 from simcore.simulator.tiered_stepper import SimTieredLane
 from simcore.simulator.topology import Host
@@ -107,6 +108,7 @@ class Simulator:
         """Requests know which tokens they consist of."""
         self.max_waiting = settings.mechanisms.max_waiting
         self.lanes_each = 1 if settings.mechanisms.sm_split is None else 2
+        self.sm_contention = SmContention(settings.mechanisms)
         links = () if settings.topology is None else settings.topology.make_links()
         self.network = Network(self.clock, links, 0 if settings.topology is None else settings.topology.launch_ps)
         self.lanes: list[SimLane] = []

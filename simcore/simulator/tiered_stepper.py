@@ -10,14 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 from simcore.books.copies import Copy
 from simcore.books.moving import Stage
-from simcore.books.request import CANCELLED, FAILED, FINISHED, PAUSED, REJECTED, RUNNING, SWAPPED, WAITING, Request
+from simcore.books.request import (
+    CANCELLED,
+    FAILED,
+    FINISHED,
+    NEVER,
+    PAUSED,
+    REJECTED,
+    RUNNING,
+    SWAPPED,
+    WAITING,
+    Request,
+)
 from simcore.books.store import KvStore
 from simcore.books.tiered import Stalled, TieredLane
-from simcore.contract import Abort, Done, Preempt, Scheduler
+from simcore.contract import Abort, Done, Preempt, Scheduler, Shape
 from simcore.contract import decisions as log
 from simcore.simulator.actions import INSTANCE_DOWN
 from simcore.simulator.clock import Alarm
 from simcore.simulator.messenger import hooks
+from simcore.simulator.sm_switch import stand_still
 from simcore.simulator.stepper import SimLane
 from simcore.simulator.topology import Host
 
@@ -115,6 +127,7 @@ class SimTieredLane(SimLane, TieredLane):
         super().stop()
         self.outstanding = 0
         self.stalled = self.called = False
+        self.stopped_ps = NEVER
         firsts, self.late_firsts = self.late_firsts, []
         return firsts
 
@@ -173,16 +186,18 @@ class SimTieredLane(SimLane, TieredLane):
                     self._carry_out(action, who)
                 else:
                     simulator.done(who, Done(action, ok=False, why=INSTANCE_DOWN))
+        if self.at.splitting is not None:
+            stand_still(simulator, self.at)
         self._launch(alarm, now)
         if other is not None:
-            if worked != (self.k > 0) and simulator.settings.mechanisms.contention == "normalise":
+            if worked != (self.k > 0) and simulator.sm_contention.felt:
                 other.cut()
             if (self.freed or (self.hands_on and not self.k)) and (other.waiting or other.mail):
                 other.refused = False
                 other.look_again()
         if self.alarm is None and self.pending:
             self.wake()  # somebody who was told something at this boundary changed what is to be done at the next
-        if self.alarm is None and self.waiting and not self.refused:
+        if self.alarm is None and self.waiting and not self.refused and not self.at.closing:
             self._tell_blocked()
         if self.drains:
             simulator.fleet.left(self.at)
@@ -239,6 +254,9 @@ class SimTieredLane(SimLane, TieredLane):
     def _launch(self, alarm: Alarm, now: int) -> None:
         simulator = self.simulator
         self.heard = False
+        if self.at.closing:
+            self._hold(now)
+            return
         try:
             formed = self.schedule(self.started)
             if self.deliver(self.it):
@@ -248,6 +266,8 @@ class SimTieredLane(SimLane, TieredLane):
                 formed = self.schedule(self.started)
         except Stalled:
             formed = self.stalled = True
+        if self.stopped_ps != NEVER:
+            self.started, self.stopped_ps = self.stopped_ps, NEVER  # the wait counts to the iteration that waited
         for copy in self.copies:
             if isinstance(copy, Stage):
                 simulator.migrations.start_copy(copy)
@@ -274,6 +294,21 @@ class SimTieredLane(SimLane, TieredLane):
         if self.late_firsts and not self.k:  # nothing is under way
             simulator.ended(self, self._told_late(), [], now)
 
+    def _hold(self, now: int) -> None:
+        """Form no iteration: new shares of the SMs are on their way, and both lanes stop for them."""
+        if self.running and self.stopped_ps == NEVER:
+            self.stopped_ps = self.started
+        for copy in self.copies:
+            self._start_copy(copy, awaited=False)
+        self.copies.clear()
+        self.alarm = None
+        if self.simulator.indexes and self.moved:
+            self.simulator.reindex(self)
+        self.simulator.acting = -1
+        self._report_changes()
+        if self.late_firsts:
+            self.simulator.ended(self, self._told_late(), [], now)
+
     def _told_late(self) -> list[Request]:
         """Take those whose first token is to be told now, but for who was stopped meanwhile."""
         firsts, self.late_firsts = self.late_firsts, []
@@ -295,7 +330,7 @@ class SimTieredLane(SimLane, TieredLane):
             shape.sm_pct = self._share(self.at.split)
         if self.uses_longest:
             shape.longest = self.decodes.longest(self.running, self.it)
-        first, increment, exact = self.line(shape)
+        first, increment, exact = self._priced(shape)
         if first <= 0:
             raise ValueError(f"cost model: an iteration must take time, got {first} ps for {shape}")
         waited = now - self.started
@@ -333,11 +368,15 @@ class SimTieredLane(SimLane, TieredLane):
         return free - ahead
 
     def _share(self, split: tuple[int, int]) -> int:
-        own, total = split[self.number], sum(split)
         assert self.other is not None
-        if total <= 100 or not self.other.k or self.simulator.settings.mechanisms.contention == "none":
-            return own
-        return max(1, own * 100 // total)
+        return self.simulator.sm_contention.share(split, self.number, beside=self.other.k > 0)
+
+    def _priced(self, shape: Shape) -> tuple[int, int, int]:
+        """Return the line of the iteration formed; beside another lane at work it may take longer."""
+        slowdown = self.simulator.sm_contention.slowdown_permille
+        if slowdown == 1000 or self.other is None or not self.other.k:
+            return self.line(shape)
+        return max(1, self.line(shape)[0] * slowdown // 1000), 0, 1  # a step of its own, since rounding bends it
 
     def _report_changes(self) -> None:
         """Tell who lost its place, who came in, and who ended on the way out; bring other lanes' requests to them."""

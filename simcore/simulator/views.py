@@ -107,6 +107,14 @@ class LiveInstance:
         store = self._instance.store
         return 0 if store is None else store.host_free
 
+    @property
+    def sm_split(self) -> tuple[int, int] | None:
+        return self._instance.split
+
+    @property
+    def sm_switching(self) -> bool:
+        return self._instance.splitting is not None
+
     def cached_tokens(self, request: int) -> int:
         store = self._instance.store
         if store is None or not store.cached:

@@ -19,6 +19,7 @@ ClockName = Literal["model", "measured", "wall"]
 _BY_HAND = ("--set ", "--seed ", "set(")
 """What places begin with of values that no file holds."""
 INSTALL = "pip install 'simcore[real]'"
+BINDINGS = "pip install cuda-bindings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +112,35 @@ def check(document: Document, resolved: Resolved, backend: Backend) -> list[Prob
         if mechanism.prefix_cache == "warm":
             rule = "must be cold or off on the real engine, which has computed nothing yet, got warm"
             problems.append(document.problem((*path, "prefix_cache"), rule))
-        if mechanism.sm_split not in (None, "off") and backend.clock == "measured":
-            rule = "two lanes share a device, whose time cannot be told apart: --clock model, or wall"
-            problems.append(document.problem((*path, "sm_split"), rule))
+        wrong = _cannot_split(backend) if mechanism.sm_split not in (None, "off") else None
+        if wrong is not None:
+            problems.append(document.problem((*path, "sm_split"), wrong))
     return problems
+
+
+def _cannot_split(backend: Backend) -> str | None:
+    """Return why the lanes of an instance cannot have shares of the device."""
+    if backend.device == "cuda" and backend.clock == "measured":
+        return "two lanes share a GPU, whose time cannot be told apart: --clock model, or wall"
+    if backend.device == "cuda" and backend.clock == "wall" and not _installed("cuda.bindings"):
+        return f"on a GPU it needs green contexts by cuda-bindings, which is not installed: {BINDINGS}"
+    return None
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def sm_partition(backend: Backend) -> str:
+    """Return what the shares of two lanes are on a backend: real, emulated, or not in force."""
+    if backend.clock == "model":
+        return "modelled: durations are the cost model's"
+    if backend.clock == "measured":
+        return "emulated: measured on the whole device, and longer by what the cost model says of the share"
+    return "green contexts" if backend.device == "cuda" else "not in force: the lanes are threads of one CPU"
 
 
 def _at(data: Any, path: Path) -> Any:

@@ -34,6 +34,7 @@ def run_cell(cell: Cell, directory: Path) -> None:
         slo=spec.slo.limits,
         class_slo=spec.slo.class_limits,
         classes=workload.classes,
+        roles=cell.roles or (("mixed",) * spec.cluster.instances if cell.mechanisms.sm_split else ()),
         warm_up_s=spec.warm_up.seconds,
         warm_up_requests=spec.warm_up.requests,
         meta={
@@ -81,7 +82,7 @@ def settings_of(cell: Cell, lasts_s: float) -> "Settings":
         record_iterations=options.iterations,
         record_decisions=options.decisions,
         mechanisms=cell.mechanisms,
-        roles=spec.cluster.roles,
+        roles=cell.roles,
         report_s=spec.cluster.report_s,
         topology=cell.topology,
         block_bytes=cell.block_bytes,
@@ -91,13 +92,17 @@ def settings_of(cell: Cell, lasts_s: float) -> "Settings":
 
 
 def cost_of(cell: Cell) -> CostModel:
-    """Return how long iterations take: by the profile of the study, or by the roofline."""
+    """Return how long iterations take: by the profile or the roofline, and by the curve of SM shares."""
     from simcore.cost import Roofline
+    from simcore.cost.by_share import any_by_share, roofline_by_share
 
-    tp = cell.spec.cluster.tp
+    tp, curve = cell.spec.cluster.tp, cell.sm_curve
     if cell.profile is None:
+        if curve is not None:
+            return roofline_by_share(cell.model, cell.hardware, tp, curve)
         return Roofline(cell.model, cell.hardware, tp)
-    return cell.profile.cost(cell.model, cell.hardware, tp)
+    cost = cell.profile.cost(cell.model, cell.hardware, tp)
+    return cost if curve is None else any_by_share(cost, curve)
 
 
 def real_settings(cell: Cell) -> "RealSettings":

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from simcore.contract import Migrate, Policy, SetRole
+from simcore.contract import Migrate, Policy, Role, SetRole
 from simcore.cost import Hardware, ModelSpec
 from simcore.study.schema import StudySpec
 from simcore.study.schema_cluster import ClusterSpec, TopologySpec
@@ -24,13 +24,13 @@ def host_blocks(model: ModelSpec, cluster: ClusterSpec) -> int:
     return int(cluster.host_memory_gib * 2**30) // block_bytes(model, cluster)
 
 
-def copies(spec: StudySpec, router: type[Policy]) -> bool:
-    """Return whether KV may ever cross a link, or a fault hits one."""
+def copies(spec: StudySpec, router: type[Policy], roles: tuple[Role, ...]) -> bool:
+    """Return whether KV may ever cross a link, or a fault hits one; roles: of the instances of a system."""
     moved = {Migrate, SetRole} & router.emits
     return bool(
         moved
         or spec.cluster.host_memory_gib
-        or set(spec.cluster.roles) - {"mixed"}
+        or set(roles) - {"mixed"}
         or any(fault.link is not None for fault in spec.faults)
     )
 

@@ -11,11 +11,18 @@ if TYPE_CHECKING:
     from simcore.simulator.settings import Mechanisms
 
 
-def to_mechanisms(spec: MechanismSpec, host_blocks: int) -> "Mechanisms":
-    """Return what the simulator is told; what the study leaves open is the simulator's default."""
+def to_mechanisms(
+    spec: MechanismSpec, host_blocks: int, sm_shares: tuple[tuple[int, int, int, int], ...] = ()
+) -> "Mechanisms":
+    """Return what the simulator is told; what the study leaves open is the simulator's default.
+
+    sm_shares: the table that `contention` names, if it names one.
+    """
     from simcore.simulator.settings import Mechanisms
 
     said = {key: value for key, value in spec.said.items() if value != "off"}
+    if str(said.get("contention")).endswith(".csv"):
+        said |= {"contention": "table", "sm_shares": sm_shares}
     return Mechanisms(**said, host_blocks=host_blocks)
 
 
@@ -33,6 +40,13 @@ def conflicts(
     if mechanisms.sm_split and roles - {"mixed"}:
         rule = "two lanes do the work of both roles; cluster.roles must all be mixed"
         yield ("mechanism", "sm_split"), f"{rule}, got {sorted(roles - {'mixed'})[0]}"
+    if mechanisms.sm_split and mechanisms.schedule_ahead and mechanisms.sm_switch in ("restart", "delayed_sync"):
+        rule = "both lanes stop for it, which schedule_ahead cannot; must be delayed_async or green_ladder"
+        yield ("mechanism", "sm_switch"), f"{rule}, got {mechanisms.sm_switch}"
+    split = mechanisms.sm_split
+    if split and mechanisms.sm_switch == "green_ladder" and split not in mechanisms.sm_ladder:
+        rungs = ", ".join(str(list(rung)) for rung in mechanisms.sm_ladder) or "which is empty"
+        yield ("mechanism", "sm_split"), f"must be a rung of sm_ladder, {rungs}, got {list(split)}"
     if "prefill" in roles and router.on_prefilled is Router.on_prefilled:  # type: ignore[attr-defined]
         rule = "cluster.roles has prefill instances, so a router must dispatch what they have prefilled"
         yield ("router",), f"{rule} (`on_prefilled`), and {router.__name__} does not"

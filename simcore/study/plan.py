@@ -16,8 +16,10 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from simcore import __version__
+from simcore.contract import Role
 from simcore.cost import Hardware, ModelSpec
 from simcore.cost.profiles import Profile
+from simcore.cost.sm_curve import SmCurve
 from simcore.study.backends import SIMULATOR, Backend, check, instead
 from simcore.study.document import Document
 from simcore.study.errors import Problem, StudyError, shown
@@ -83,6 +85,8 @@ class Cell:
     block_bytes: int
     mechanisms: "Mechanisms"
     topology: "Topology | None"
+    roles: tuple[Role, ...]
+    sm_curve: SmCurve | None
     trace_file: FilePath | None
     router: PolicyUse
     scheduler: PolicyUse
@@ -188,7 +192,8 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         "profile": None
         if resolved.profile is None
         else [resolved.profile.sha256, resolved.profile.prefill_step_overhead_s],
-        "cluster": {**spec.cluster.model_dump(), "kv_blocks": system.kv_blocks},
+        "sm_curve": None if resolved.sm_curve is None else asdict(resolved.sm_curve),
+        "cluster": {**spec.cluster.model_dump(), "kv_blocks": system.kv_blocks, "roles": system.roles},
         "workload": _workload(resolved),
         "router": _policy(router),
         "scheduler": _policy(scheduler),
@@ -214,6 +219,8 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         block_bytes=resolved.block_bytes,
         mechanisms=system.mechanisms,
         topology=system.topology,
+        roles=system.roles,
+        sm_curve=resolved.sm_curve,
         trace_file=resolved.trace_file,
         router=router,
         scheduler=scheduler,

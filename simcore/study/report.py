@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simcore import __version__
-from simcore.study.backends import SIMULATOR, Backend, real_provenance
+from simcore.study.backends import SIMULATOR, Backend, real_provenance, sm_partition
 from simcore.study.folder import FAILED, RESOLVED, TIMELINES, resolved_text
 from simcore.study.plan import Cell, code_hash, trace_provenance
 from simcore.study.resolve import Resolved
@@ -71,6 +71,8 @@ def write_report(
     made_by = provenance(resolved, command)
     if backend.name == "real":
         made_by["real"] = real_provenance(spec.real, backend)
+        if any(cell.mechanisms.sm_split for cell in cells):
+            made_by["real"]["sm_partition"] = sm_partition(backend)
     summary = assemble(out, present, study=facts, provenance=made_by)
     if timeline:
         _write_timelines(out / TIMELINES, summary["runs"], present)

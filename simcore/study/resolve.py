@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from simcore.contract import OracleView, Policy, Scheduler, Shape
+from simcore.contract import OracleView, Policy, Role, Scheduler, Shape
 from simcore.cost import (
+    Fitted,
     Hardware,
     ModelSpec,
     Roofline,
@@ -17,6 +18,8 @@ from simcore.cost import (
     model_names,
 )
 from simcore.cost.profiles import Profile, open_profile
+from simcore.cost.sm_curve import SmCurve, paper_curve, read_curve
+from simcore.cost.sm_shares import Row, read_shares
 from simcore.study.arguments import check_arguments
 from simcore.study.claims import check_claims
 from simcore.study.cluster import block_bytes, copies, host_blocks, topology
@@ -28,7 +31,8 @@ from simcore.study.lookup import Lookup
 from simcore.study.mechanisms import conflicts, to_mechanisms
 from simcore.study.registry import find_policy, is_from_file, source_file
 from simcore.study.resolve_traffic import Traffic, TrafficFinder, check_class_slos, check_warm_up
-from simcore.study.schema import ROOFLINE, PolicySpec, StudySpec
+from simcore.study.schema import OWN_CURVE, PAPER_CURVE, ROOFLINE, PolicySpec, StudySpec
+from simcore.study.schema_cluster import ClusterSpec, complaint
 from simcore.study.traffic import shortest
 from simcore.study.validate import check_schema
 
@@ -55,6 +59,7 @@ class System:
     Args:
         kv_blocks: of each instance; its scheduler's limits decide what fits.
         topology: None where nothing is ever copied, or copies take no time.
+        roles: of each instance; empty: all mixed.
     """
 
     router: ChosenPolicy
@@ -62,6 +67,7 @@ class System:
     mechanisms: "Mechanisms"
     kv_blocks: int
     topology: "Topology | None"
+    roles: tuple[Role, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class Resolved:
 
     Args:
         profile: how long iterations take; None: what the roofline of model and hardware says.
+        sm_curve: how a share of the SMs slows them down; None: as the cost model itself says.
         block_bytes: of one KV block over all GPUs of an instance.
         trace_file: the file to replay, if the workload is one.
         references: what the study names by a relative path, by an absolute one.
@@ -79,6 +86,7 @@ class Resolved:
     model: ModelSpec
     hardware: Hardware
     profile: Profile | None
+    sm_curve: SmCurve | None
     block_bytes: int
     systems: Mapping[str, System]
     trace_file: FilePath | None
@@ -107,6 +115,7 @@ class _Resolver(Lookup):
         model = self.model() if "model" in sound else None
         hardware = self.hardware() if "hardware" in sound else None
         profile = self.profile(model, hardware) if "cost" in sound else None
+        curve = self.sm_curve() if "cost" in sound else None
         if "oracle" in sound:
             self.oracle()
         trace_file, traffic = TrafficFinder(self, spec).find() if "workload" in sound else (None, None)
@@ -121,7 +130,7 @@ class _Resolver(Lookup):
         if model is None or hardware is None:
             return None
         size = block_bytes(model, spec.cluster)
-        return Resolved(spec, model, hardware, profile, size, systems, trace_file, self.references)
+        return Resolved(spec, model, hardware, profile, curve, size, systems, trace_file, self.references)
 
     def beside_traffic(self, traffic: Traffic | None) -> None:
         """Check what depends on the workload: the warm-up, and what is said of request classes."""
@@ -158,10 +167,28 @@ class _Resolver(Lookup):
         profile = self.attempt(("cost",), lambda: open_profile(FilePath(file), overhead_s))
         if profile is not None and model is not None and hardware is not None and "cluster" in self.sound:
             cost = self.attempt(("cost",), lambda: profile.cost(model, hardware, self.spec.cluster.tp))
-            if cost is not None and self.shares_sms():
+            if cost is not None and self.shares_sms() and choice.sm_curve == OWN_CURVE:
                 part = Shape(decodes=1, context=1, sm_pct=50)
                 self.attempt(("cost",), lambda: cost.line(part))
+                if isinstance(cost, Fitted):
+                    self.wrong(("cost",), "a fitted profile does not know shares of the SMs; say cost.sm_curve too")
         return profile
+
+    def sm_curve(self) -> SmCurve | None:
+        """Return how a share of the SMs slows iterations down; None: as the cost model itself says."""
+        chosen = self.spec.cost.sm_curve
+        if chosen in (OWN_CURVE, PAPER_CURVE):
+            return paper_curve() if chosen == PAPER_CURVE else None
+        at = ("cost", "sm_curve")
+        file = self.name_or_file("sm_curve", chosen, at, (OWN_CURVE, PAPER_CURVE))
+        return None if file is None else self.attempt(at, lambda: read_curve(FilePath(file)))
+
+    def sm_shares(self, name: str, table: str | None) -> tuple[Row, ...]:
+        """Return the measured table of contention that a system names, if it names one."""
+        at: Path = ("systems", name, "mechanism", "contention")
+        at = at if self.document.has(at) else at[2:]
+        file = self.name_or_file("contention", table, at, ()) if table and table.endswith(".csv") else None
+        return () if file is None else self.attempt(at, lambda: read_shares(FilePath(file))) or ()
 
     def shares_sms(self) -> bool:
         """Return whether lanes of some system have only a part of the SMs each."""
@@ -229,14 +256,25 @@ class _Resolver(Lookup):
             return None
         if "workload" in self.sound:
             self.prompt_fits(blocks)
-        mechanisms = to_mechanisms(system.mechanism.over(self.spec.mechanism), host_blocks(model, self.spec.cluster))
-        size = block_bytes(model, self.spec.cluster)
-        for below, message in conflicts(self.spec.cluster, mechanisms, router.policy, scheduler.policy, size):
+        cluster = self.spec.cluster
+        if system.roles is not None:
+            cluster = cluster.model_copy(update={"roles": system.roles})
+            self.fitting_roles(("systems", name, "roles"), cluster)
+        said = system.mechanism.over(self.spec.mechanism)
+        mechanisms = to_mechanisms(said, host_blocks(model, cluster), self.sm_shares(name, said.contention))
+        size = block_bytes(model, cluster)
+        for below, message in conflicts(cluster, mechanisms, router.policy, scheduler.policy, size):
             at = ("systems", name, *below)
             # A mechanism may be written for this system, or once for all.
             self.wrong(at if self.document.has(at) or below[0] != "mechanism" else below, message)
-        links = self.topology(hardware) if copies(self.spec, router.policy) else None
-        return System(router, scheduler, mechanisms, blocks, links)
+        links = self.topology(hardware) if copies(self.spec, router.policy, cluster.roles) else None
+        return System(router, scheduler, mechanisms, blocks, links, cluster.roles)
+
+    def fitting_roles(self, at: Path, cluster: ClusterSpec) -> None:
+        """Check that the roles of a system are those of its instances."""
+        wrong = complaint(cluster.roles, cluster.instances)
+        if wrong is not None:
+            self.wrong(at, wrong)
 
     def policy(self, at: Path, chosen: PolicySpec, role: str) -> ChosenPolicy | None:
         """Return the policy if it can be built and may do what it does."""

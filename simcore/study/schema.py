@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Strict
 
 from simcore.study.schema_claims import ClaimSpec
-from simcore.study.schema_cluster import ClusterSpec, MechanismSpec
+from simcore.study.schema_cluster import ClusterSpec, MechanismSpec, Roles
 from simcore.study.schema_faults import FaultSpec
 from simcore.study.schema_real import RealSpec
 from simcore.study.schema_workload import SloSpec, WarmUp, WorkloadSpec
@@ -30,6 +30,7 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
 ROUTER = "round_robin"
 SCHEDULER = "vllm_v1"
 ROOFLINE = "roofline"
+OWN_CURVE, PAPER_CURVE = "cost", "paper"
 
 Dtype = Literal["bf16", "fp16", "fp8"]
 Seeds = Annotated[
@@ -53,10 +54,12 @@ class CostChoice(Spec):
     """How long iterations take: by the roofline, or by a profile file.
 
     `prefill_step_overhead_ms`: what each iteration with a prompt in it takes longer than a profile of layers says.
+    `sm_curve`: how a share of the SMs slows it down: as this cost model says ("cost"), "paper", or a CSV table.
     """
 
     profile: str = ROOFLINE
     prefill_step_overhead_ms: Annotated[float, Field(ge=0, le=1000)] = 0.0
+    sm_curve: str = OWN_CURVE
 
 
 class PolicySpec(Spec):
@@ -71,11 +74,12 @@ class PolicySpec(Spec):
 
 
 class SystemSpec(Spec):
-    """One column of the comparison: its policies, and its mechanisms where they are not the study's."""
+    """One column of the comparison: its policies, and its mechanisms and roles where they are not the study's."""
 
     router: Annotated[PolicySpec, short_for("policy", ROUTER)] = PolicySpec(policy=ROUTER)
     scheduler: Annotated[PolicySpec, short_for("policy", SCHEDULER)] = PolicySpec(policy=SCHEDULER)
     mechanism: MechanismSpec = MechanismSpec()
+    roles: Roles | None = None
 
 
 class StudySpec(Spec):

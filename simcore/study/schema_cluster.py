@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict, TypeAdapter, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationInfo,
+    WrapValidator,
+    model_validator,
+)
 
 from simcore.contract import Role
 from simcore.study.spec import (
@@ -32,13 +41,24 @@ def _spell_out(roles: Any) -> Any:
 
 
 def _complete(roles: tuple[Role, ...], info: ValidationInfo) -> tuple[Role, ...]:
-    instances = info.data.get("instances", len(roles))
+    wrong = complaint(roles, info.data.get("instances", len(roles)))
+    if wrong is not None:
+        raise ValueError(wrong)
+    return roles
+
+
+Roles = Annotated[tuple[Role, ...], Strict(False), BeforeValidator(_spell_out)]
+"""A role for each instance, in order."""
+
+
+def complaint(roles: tuple[Role, ...], instances: int) -> str | None:
+    """Return what is wrong with the roles of so many instances, if anything."""
     if roles and len(roles) != instances:
-        raise ValueError(f"must be as many as there are instances ({instances}), got {len(roles)}")
+        return f"must be as many as there are instances ({instances}), got {len(roles)}"
     for work, role in (("prefills", "prefill"), ("decodes", "decode")):
         if roles and not {"mixed", role} & set(roles):
-            raise ValueError(f"needs an instance that {work} (mixed or {role}), got {len(roles)} {roles[0]}")
-    return roles
+            return f"needs an instance that {work} (mixed or {role}), got {len(roles)} {roles[0]}"
+    return None
 
 
 class ReportSpec(Spec):
@@ -99,6 +119,17 @@ class ClusterSpec(Spec):
         return self.report.period if isinstance(self.report, ReportSpec) else None
 
 
+Split = Annotated[tuple[Percent, Percent], Strict(False)]
+
+
+_CONTENTION = TypeAdapter(Literal["normalise", "none"] | None)
+
+
+def _word_or_table(value: Any, _: Any) -> Any:
+    """Let the name of a table through; anything else must be one of the words."""
+    return value if isinstance(value, str) and value.endswith(".csv") else _CONTENTION.validate_python(value)
+
+
 class MechanismSpec(Spec):
     """How the cluster does what policies ask: named variants; a key left out is the study's, else the default.
 
@@ -114,7 +145,7 @@ class MechanismSpec(Spec):
         or_else((list, tuple), Annotated[tuple[Percent, Percent], Strict(False)], Off | None),
         OFF,
     ] = None
-    contention: Literal["normalise", "none"] | None = None
+    contention: Annotated[str | None, WrapValidator(_word_or_table)] = None
     sm_switch_s: NotNegative | None = None
     lost: Literal["requeued", "failed"] | None = None
     max_waiting: Annotated[Natural | Off | None, or_else(str, Off, Natural | None), OFF] = None
@@ -123,6 +154,9 @@ class MechanismSpec(Spec):
     migration_max_stages: Count | None = None
     migration_last_blocks: Natural | None = None
     migration_slowdown: Annotated[float, Field(ge=1, le=1000)] | None = None
+    sm_switch: Literal["restart", "delayed_sync", "delayed_async", "green_ladder"] | None = None
+    sm_ladder: Annotated[tuple[Split, ...] | None, Strict(False)] = None
+    sm_interference: Annotated[float, Field(ge=1, le=100)] | None = None
 
     def over(self, other: "MechanismSpec") -> "MechanismSpec":
         """Return the keys of both; where both have one, this one's."""

@@ -52,6 +52,8 @@ class Server:
     pinned_blocks: int = 0
     reserved_blocks: int = 0
     host_free_blocks: int = 0
+    sm_split: tuple[int, int] | None = None
+    sm_switching: bool = False
 
     def cached_tokens(self, request: int) -> int:
         return self.cached.get(request, 0)

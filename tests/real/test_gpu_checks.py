@@ -10,6 +10,8 @@ from realbackend.gpu_checks.__main__ import main  # isort: skip
 from realbackend.gpu_checks.decode_step import roofline_ms  # isort: skip
 from realbackend.gpu_checks.findings import Findings, Skipped  # isort: skip
 from realbackend.model.shape import ModelShape  # isort: skip
+from simcore.cost.sm_curve import read_curve  # isort: skip
+from simcore.cost.sm_shares import read_shares  # isort: skip
 
 H200 = {"gpu": "NVIDIA H200"}
 
@@ -86,7 +88,7 @@ def test_findings_of_another_machine_or_that_are_not_wanted_are_forgotten(begin)
     assert parts.looked == ["first"] * 3
 
 
-@pytest.mark.parametrize("name", ["engine", "greenctx"])
+@pytest.mark.parametrize("name", ["engine", "greenctx", "lanes"])
 def test_a_dry_run_goes_through_a_slice_on_a_cpu(tmp_path, name):
     assert main(["--slice", name, "--dry-run", "--out", str(tmp_path)]) == 0
     stored = json.loads((tmp_path / f"{name}.json").read_text())
@@ -94,6 +96,10 @@ def test_a_dry_run_goes_through_a_slice_on_a_cpu(tmp_path, name):
     assert stored["environment"]["dry_run"]
     if name == "engine":
         assert stored["parts"]["batch 3"]["found"]["read_late_ms"] > 0
+    elif name == "lanes":
+        assert stored["parts"]["tables"]["found"] == {"sm_curve": 8, "sm_contention": 6}
+        assert read_curve(tmp_path / "sm_curve.csv").prefill[100] == 1
+        assert len(read_shares(tmp_path / "sm_contention.csv")) == 6
     else:
         assert "no multiprocessors" in stored["parts"]["what it needs"]["skipped"]
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from simcore.study.api import Study
+from simcore.study.backends import Backend, ClockName, Device, check, sm_partition
 from simcore.study.errors import StudyError
 from simcore.study.load import parse
+from simcore.study.plan import resolve_points
 from tests.study.tiny import TINY
 
 pytestmark = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
@@ -23,6 +25,7 @@ real:
     workload.output_tokens: {kind: fixed, tokens: 4}
 """
 STUDY = TINY + REAL
+BOTH: list[tuple[Device, ClockName]] = [("cpu", "model"), ("cpu", "measured"), ("cpu", "wall"), ("cuda", "wall")]
 
 
 def study(text: str, folder: Path = Path()) -> Study:
@@ -74,13 +77,31 @@ def test_what_the_engine_cannot_do_is_refused_when_the_study_is_read(old, new, m
     assert message in refused(STUDY.replace(old, new))
 
 
-def test_two_lanes_on_a_device_have_no_measured_time_of_their_own():
+def on_gpu(text: str, clock: ClockName) -> list[str]:
+    """Return what a GPU would not do, here where there is none."""
+    document = parse(text, "tiny.yaml", Path())
+    ((_, resolved),) = resolve_points(document)
+    problems = check(document, resolved, Backend("real", "cuda", clock))
+    return [str(problem).partition(": ")[2] for problem in problems]
+
+
+def test_two_lanes_have_emulated_shares_on_a_cpu_and_need_green_contexts_on_a_gpu(monkeypatch):
     lanes = STUDY + "mechanism: {sm_split: [50, 50]}\n"
-    (message,) = refused(lanes, "measured")
-    assert message == (
-        "mechanism.sm_split: two lanes share a device, whose time cannot be told apart: --clock model, or wall"
-    )
-    assert refused(lanes) == []
+    assert refused(lanes) == refused(lanes, "measured") == refused(lanes, "wall") == []
+    assert on_gpu(lanes, "measured") == [
+        "mechanism.sm_split: two lanes share a GPU, whose time cannot be told apart: --clock model, or wall"
+    ]
+    monkeypatch.setattr("simcore.study.backends.find_spec", lambda module: None)
+    assert on_gpu(lanes, "wall") == [
+        "mechanism.sm_split: on a GPU it needs green contexts by cuda-bindings, which is not installed: pip install "
+        "cuda-bindings"
+    ]
+    assert on_gpu(lanes, "model") == []
+
+
+def test_a_run_says_what_the_shares_of_its_lanes_were():
+    said = {(device, clock): sm_partition(Backend("real", device, clock)).partition(":")[0] for device, clock in BOTH}
+    assert list(said.values()) == ["modelled", "emulated", "not in force", "green contexts"]
 
 
 def test_what_a_user_sets_wins_over_what_the_engine_runs_instead():

@@ -61,7 +61,7 @@ def start_for_router(cluster: Any, actions: tuple[Any, ...]) -> None:
             case Terminate():
                 cluster.instances[action.instance].go_down(1)
             case SplitSMs():
-                split(cluster, action)
+                cluster.instances[action.instance].switch.ask(action)
             case Migrate():
                 cluster.write(action.src, log.MIGRATE, -1 if action.request is None else action.request, action.dst)
                 if any(other.action == action for other in cluster.migrations):
@@ -177,19 +177,3 @@ def wake_at(cluster: Any, action: WakeAt, lane: Any) -> None:
         cluster.tell(lane, "on_woke", Woke(action.key))
 
     cluster.at(at, "timers", who, wake)
-
-
-def split(cluster: Any, action: SplitSMs) -> None:
-    instance = cluster.instances[action.instance]
-    assert instance.id not in cluster.splitting
-    cluster.splitting[instance.id] = action
-
-    def switch() -> None:
-        if cluster.splitting.get(instance.id) is not action:
-            return
-        del cluster.splitting[instance.id]
-        instance.split = (action.prefill_pct, action.decode_pct)
-        cluster.write(instance.id, log.SPLIT, -1, 1000 * action.prefill_pct + action.decode_pct)
-        cluster.done(-1, Done(action, ok=True))
-
-    cluster.at(cluster.now + to_ps(cluster.mechanisms.sm_switch_s), "switches", 0, switch)

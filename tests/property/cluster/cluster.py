@@ -4,18 +4,7 @@ from collections import Counter, deque
 from functools import partial
 from typing import Any
 
-from simcore.contract import (
-    Arrived,
-    Cancelled,
-    Dispatch,
-    Done,
-    InstanceUp,
-    Prefilled,
-    Rejected,
-    SplitSMs,
-    TurnEnded,
-    to_ps,
-)
+from simcore.contract import Arrived, Cancelled, Dispatch, Done, InstanceUp, Prefilled, Rejected, TurnEnded, to_ps
 from simcore.contract import decisions as log
 from simcore.simulator import Settings
 from simcore.simulator.topology import Host
@@ -57,7 +46,6 @@ class Cluster(Clock):
         self.counters: Counter[str] = Counter()
         self.preemptions = 0
         self.arrived = 0
-        self.splitting: dict[int, SplitSMs] = {}
         self.migrations: list[Any] = []
         self.router_faults = self.router_failures = self.bypassed = 0
         self.given_up: dict[int, str] = {}

@@ -43,7 +43,7 @@ MECHANISMS = (
     "router_faults",
 )
 LOADS = ("free_blocks", "running", "waiting", "waiting_tokens", "waiting_blocks")
-MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks")
+MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks", "sm_split", "sm_switching")
 HEARD = ("arrived", "woke", "first_token", "finished", "prefilled", "turn_ended")
 
 
@@ -190,6 +190,7 @@ def _mechanisms(rnd: random.Random, names: frozenset[str], blocks: int) -> Mecha
         answers["sm_split"] = rnd.choice([(80, 100), (50, 50), (100, 100), (1, 100), (30, 60)])
         answers["contention"] = rnd.choice(["normalise", "normalise", "none"])
         answers["sm_switch_s"] = rnd.choice([0.0, 0.01, 0.03])
+        answers |= _switching(random.Random(rnd.random()), "ahead" in names)
     if "max_waiting" in names:
         answers["max_waiting"] = rnd.choice([1, 3, 10])
     if "migration" in names:
@@ -199,6 +200,20 @@ def _mechanisms(rnd: random.Random, names: frozenset[str], blocks: int) -> Mecha
         answers["migration_last_blocks"] = rnd.choice([0, 1, 4, 16])
         answers["migration_slowdown"] = rnd.choice([1.0, 1.0, 1.25, 2.0])
     return Mechanisms(**answers)
+
+
+def _switching(rnd: random.Random, ahead: bool) -> dict[str, Any]:
+    stopping = [] if ahead else ["restart", "delayed_sync"]  # refused together
+    answers: dict[str, Any] = {
+        "sm_switch": rnd.choice(["delayed_async", "green_ladder", *stopping]),
+        "sm_interference": rnd.choice([1.0, 1.0, 1.25, 1.333]),
+    }
+    if answers["sm_switch"] == "green_ladder":
+        answers["sm_ladder"] = tuple((rnd.randrange(1, 101), rnd.randrange(1, 101)) for _ in range(4))
+    if rnd.random() < 0.3:
+        answers["contention"] = "table"
+        answers["sm_shares"] = tuple(tuple(rnd.randrange(1, 101) for _ in range(4)) for _ in range(3))
+    return answers
 
 
 def _roles(rnd: random.Random, instances: int) -> tuple[str, ...]:

@@ -183,6 +183,10 @@ class Forming:
         copy = Copy(kind, request, self, count, waited)
         request.copies.append(copy)
         request.elsewhere = False
+        if kind == "hand":
+            since = self.cluster.now - request.last
+            self.cluster.counters["handoff_wait_ps"] += since
+            self.cluster.counters["handoff_wait_block_ps"] += since * pool.blocks(request.computed)
         self.starting.append(copy)
         self.note(log.FETCH, request, count)
         if waited:

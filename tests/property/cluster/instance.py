@@ -11,6 +11,7 @@ from tests.property.cluster.blocks import Block, Pool
 from tests.property.cluster.copies import Copy, Kept, give_back
 from tests.property.cluster.lane import Lane
 from tests.property.cluster.requests import CANCELLED, FAILED, FINISHED, UNROUTED, PlainRequest
+from tests.property.cluster.switch import Switch
 
 ROLES = ("mixed", "prefill", "decode")
 WHY = ("drained", "terminated", "failed")
@@ -32,6 +33,7 @@ class Instance:
         self.cluster, self.id, self.role, self.state = cluster, number, role, state
         split = cluster.mechanisms.sm_split
         self.split: tuple[int, int] | None = split
+        self.switch = Switch(self)
         self.slowness = 1000
         self.migration_copies = 0
         self.numbers = 0
@@ -202,7 +204,7 @@ class Instance:
         self.evictions += self.pool.evictions
         self.begin()
         self.split = cluster.mechanisms.sm_split
-        switch = cluster.splitting.pop(self.id, None)
+        switch, self.switch = self.switch.action, Switch(self)
         self.tell_lost(lost, why, goal, asked, switch, moves)
 
     def lose_copy(self, copy: Copy) -> None:

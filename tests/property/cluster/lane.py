@@ -105,8 +105,12 @@ class Lane(Forming, Leaving):
             self.asked.pop(0)[0]()
             if not instance.works:
                 return
-        self.form()
-        self.whole_only = False
+        instance.switch.look()
+        if instance.switch.stops:
+            self.plan, self.later = [], []
+        else:
+            self.form()
+            self.whole_only = False
         for copy in self.starting:
             if not copy.over:
                 copy.start()
@@ -206,6 +210,8 @@ class Lane(Forming, Leaving):
             slowness = max(slowness, round(cluster.mechanisms.migration_slowdown * 1000))
         if slowness != 1000:
             first = first * slowness // 1000
+        if len(instance.lanes) == 2 and instance.lanes[1 - self.position].busy:
+            first = first * round(cluster.mechanisms.sm_interference * 1000) // 1000
         self.event = cluster.at(cluster.now + first, "lanes", self.index, self.boundary)
 
     def shape(self) -> Shape:
@@ -219,8 +225,15 @@ class Lane(Forming, Leaving):
             return 100
         own = split[self.position]
         other = self.instance.lanes[1 - self.position]
-        if self.cluster.mechanisms.contention == "normalise" and other.busy and sum(split) > 100:
+        mechanisms = self.cluster.mechanisms
+        if mechanisms.contention == "normalise" and other.busy and sum(split) > 100:
             return max(1, own * 100 // sum(split))
+        if mechanisms.contention == "table" and other.busy:
+            rows = sorted(
+                (abs(row[0] - split[0]) + abs(row[1] - split[1]), place)
+                for place, row in enumerate(mechanisms.sm_shares)
+            )
+            return int(mechanisms.sm_shares[rows[0][1]][2 + self.position])
         return own
 
     def tell_what_changed(self) -> None:
@@ -238,6 +251,9 @@ class Lane(Forming, Leaving):
             stopped = lane.position == 1 and not self.busy
             if lane is not self and (self.freed or stopped) and (lane.waiting or lane.running):
                 lane.wake()
+        if instance.switch.stops:
+            instance.see_if_empty()
+            return
         if self.barred and not self.busy and not self.running and self.waiting:
             self.whole_only = True
             self.wake()

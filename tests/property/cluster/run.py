@@ -24,7 +24,10 @@ WAYS: dict[str, dict[str, Any]] = {
     "block ids": {"block_ids": True},
 }
 MIGRATED = ("migrations", "migrations_aborted", "migration_stages", "migrated_blocks", "downtime_ps")
-COUNTED = ("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned", *MIGRATED)
+COUNTED = (
+    *("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned", "sm_switches"),
+    *("handoff_wait_ps", "handoff_wait_block_ps", *MIGRATED),
+)
 
 
 def run_plainly(case: Case) -> dict[str, Any]:

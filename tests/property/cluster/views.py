@@ -96,6 +96,7 @@ class InstanceSight:
         self._cluster, self._instance = cluster, instance
         self.id, self.state, self.role = instance.id, instance.state, instance.role
         self.kv_blocks = cluster.settings.kv_blocks
+        self.sm_split, self.sm_switching = instance.split, instance.switch.action is not None
         self._report: Report | None = None
 
     def __getattr__(self, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""SM split: two streams of one GPU that never run on the same multiprocessor, by green contexts of the driver.
+"""Green: two streams of one GPU that never run on the same multiprocessor, by green contexts of the driver.
 
 Torch's own wrapper splits the whole device anew for each context and takes the first part of each, so two overlap; the
 driver's calls give a part and the rest. A split is for life: another one is other contexts.
