@@ -30,7 +30,7 @@ def test_the_tiny_study_has_no_problems():
         ("instances", "instance", "5:11: cluster.instance: unknown key; have instances, tp, kv_blocks, block_tokens, "
          "memory_utilization, report, roles, topology, host_memory_gib, boot_s (did you mean 'instances'?)"),
         ("router: round_robin", "ruoter: round_robin", "14:17: systems.round_robin.ruoter: unknown key; "
-         "have router, scheduler, mechanism (did you mean 'router'?)"),
+         "have router, scheduler, mechanism, roles (did you mean 'router'?)"),
         ("choices", "choises", "15:40: systems.two.router.choises: unknown key; have policy, choices "
          "(did you mean 'choices'?)"),
         ("kind: poisson", "kind: posson", "7:14: workload.arrivals.kind: must be one of poisson, gamma, weibull, "
