@@ -80,7 +80,9 @@ class Instance:
 
     @property
     def is_copying(self) -> bool:
-        return any(copy.touches(self) for request in self.cluster.live.values() for copy in request.copies)
+        live = self.cluster.live
+        copies = (c for r in self.cluster.requests for c in r.copies if r.id in live or not c.waited)
+        return any(copy.touches(self) for copy in copies)
 
     @property
     def is_stuck(self) -> bool:
