@@ -18,12 +18,19 @@ class Kept(NamedTuple):
 
 
 class Copy:
-    """A copy to make, of `blocks` blocks of `request`: "out" to the host, "in" from it, or a "fetch" from `source`."""
+    """A copy to make, of `blocks` blocks of `request`: "out" to the host, "in" from it, or a "fetch" from `source`.
+
+    To and from the host tier (`simcore.books.host_tier`): "offload" and "reload".
+    """
 
     __slots__ = ("blocks", "ids", "kept", "kind", "request", "source")
 
     def __init__(
-        self, kind: Literal["out", "in", "fetch"], request: Request, blocks: int, source: object = None
+        self,
+        kind: Literal["out", "in", "fetch", "offload", "reload"],
+        request: Request,
+        blocks: int,
+        source: object = None,
     ) -> None:
         self.kind = kind
         self.request = request

@@ -25,6 +25,7 @@ class Mechanisms:
         sm_switch_s: seconds until new shares are in force.
         lost: requests of an instance that went down are "requeued" (they arrive again) or "failed".
         max_waiting: a dispatch to an instance with so many waiting requests is refused; None: never.
+        offload: "ended": what ends is copied to host memory, which is a second prefix cache; None: off.
     """
 
     prefix_cache: Literal["cold", "warm"] | None = None
@@ -37,6 +38,7 @@ class Mechanisms:
     sm_switch_s: float = 0.0
     lost: Literal["requeued", "failed"] = "requeued"
     max_waiting: int | None = None
+    offload: Literal["ended"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

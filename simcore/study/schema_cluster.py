@@ -118,6 +118,7 @@ class MechanismSpec(Spec):
     sm_switch_s: NotNegative | None = None
     lost: Literal["requeued", "failed"] | None = None
     max_waiting: Annotated[Natural | Off | None, or_else(str, Off, Natural | None), OFF] = None
+    offload: Annotated[Literal["off", "ended"], OFF] | None = None
 
     def over(self, other: "MechanismSpec") -> "MechanismSpec":
         """Return the keys of both; where both have one, this one's."""

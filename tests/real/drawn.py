@@ -21,7 +21,7 @@ from tests.property.cluster.routers import Reading
 from tests.property.cluster.run import first_difference
 from tests.real.hash_engine import VOCABULARY, HashEngine, undisturbed
 
-COUNTED = ("swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued")
+COUNTED = ("swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued", "reloads")
 
 
 class Watched(Texts):
@@ -73,10 +73,8 @@ def check(seed: int, only: frozenset[str] | None = None, engine: type[HashEngine
             alone = undisturbed(texts.prompts[request], len(tokens))
             assert tokens == alone, f"{where}: request {request} generated other tokens than alone"
         met.update(finished=outcome.finished, preemptions=outcome.preemptions)
-        counters = {"swap_ins": 0, "handoffs": 0, "prefix_hit_tokens": 0, "requests_requeued": 0, **outcome.counters}
-        met.update(
-            {name: counters[name] for name in ("swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued")}
-        )
+        counters = dict.fromkeys(COUNTED, 0) | outcome.counters
+        met.update({name: counters[name] for name in COUNTED})
     return met
 
 

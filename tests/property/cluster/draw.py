@@ -38,7 +38,10 @@ MECHANISMS = (
     "link_faults",
     "stragglers",
     "max_waiting",
+    "tier",
 )
+APART = {"tier": {"lanes", "roles", "swap"}, "lanes": {"roles"}}
+"""What does not go together."""
 LOADS = ("free_blocks", "running", "waiting", "waiting_tokens", "waiting_blocks")
 MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks")
 HEARD = ("arrived", "woke", "first_token", "finished", "prefilled", "turn_ended")
@@ -107,6 +110,10 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
         names -= {"pins"}
     if "lanes" in names:
         names -= {"roles"}  # two lanes do the work of both roles
+    if "tier" in names and (only is None or "prefix" in only) and rnd.random() < 0.6:
+        names = names - APART["tier"] | {"prefix"}
+    else:
+        names -= {"tier"}
     instances = rnd.choice([1, 1, 2, 3, 5]) if not tight else rnd.choice([1, 1, 2, 3])
     size = rnd.choice([16, 16, 1, 4])
     kv_tokens = rnd.choice([160, 320]) if tight else rnd.choice([320, 640, 1280, 4800])
@@ -181,6 +188,9 @@ def _mechanisms(rnd: random.Random, names: frozenset[str], blocks: int) -> Mecha
         answers["sm_split"] = rnd.choice([(80, 100), (50, 50), (100, 100), (1, 100), (30, 60)])
         answers["contention"] = rnd.choice(["normalise", "normalise", "none"])
         answers["sm_switch_s"] = rnd.choice([0.0, 0.01, 0.03])
+    if "tier" in names:
+        answers["offload"] = "ended"
+        answers["host_blocks"] = rnd.choice([max(1, blocks // 4), blocks, 4 * blocks])
     if "max_waiting" in names:
         answers["max_waiting"] = rnd.choice([1, 3, 10])
     return Mechanisms(**answers)

@@ -16,6 +16,7 @@ from tests.property.cluster.cluster import Cluster
 from tests.property.cluster.draw import MECHANISMS, Case, draw
 from tests.property.cluster.requests import ENDED, PlainRequest
 from tests.property.cluster.routers import Reading
+from tests.property.cluster.tier import TierCopy
 
 CODES = {"finished": 0, "rejected": 1, "cancelled": 2, "failed": 4}
 WAYS: dict[str, dict[str, Any]] = {
@@ -23,7 +24,10 @@ WAYS: dict[str, dict[str, Any]] = {
     "per iteration": {"per_iteration": True},
     "block ids": {"block_ids": True},
 }
-COUNTED = ("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned")
+COUNTED = (
+    *("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned"),
+    *("offloaded_blocks", "reloaded_blocks"),
+)
 
 
 def run_plainly(case: Case) -> dict[str, Any]:
@@ -91,6 +95,12 @@ def check_books(cluster: Cluster) -> None:
         holds = Counter(block for blocks in holders for block in blocks)
         assert all(block.holds == count for block, count in holds.items()), f"instance {instance.id}: holds miscounted"
         assert instance.pool.free + len(holds) == instance.pool.total, f"instance {instance.id}: blocks lost"
+        if instance.tier is not None:
+            instance.tier.check()
+            copies = [copy for lane in lanes for copy in (*lane.outgoing, *lane.copying.values())]
+            kept = {block for copy in copies if isinstance(copy, TierCopy) for block in copy.stored.held}
+            assert instance.tier.free + len(kept) == instance.tier.total, f"instance {instance.id}: tier lost blocks"
+            continue
         host = sum(request.host for request in cluster.live.values() if request.lane in lanes)
         host += sum(request.host for request in gone)
         assert instance.host_free + host == cluster.mechanisms.host_blocks, f"instance {instance.id}: host blocks lost"
