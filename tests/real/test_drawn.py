@@ -20,9 +20,9 @@ def test_drawn_clusters_decide_as_simulated_and_generate_the_tokens_of_each_requ
 def test_the_drawn_set_swaps_hands_on_shares_and_loses_kv():
     met: Counter[str] = Counter()
     for seed in range(10):
-        for only in ("swap", "roles", "prefix", "failures"):
-            met.update(check(seed, frozenset({only})))
-    names = ("preemptions", "swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued")
+        for only in ("swap", "roles", "prefix", "failures", "tier,prefix,programs"):
+            met.update(check(seed, frozenset(only.split(","))))
+    names = ("preemptions", "swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued", "reloads")
     assert all(met[name] for name in names), met
 
 
@@ -50,11 +50,19 @@ class OneBlockLess(HashEngine):
 
 
 @pytest.mark.parametrize(
-    ("broken", "only"), [(NoCopyOut, "swap"), (NoCopyIn, "swap"), (NoFetch, "roles"), (OneBlockLess, "prefix")]
+    ("broken", "only"),
+    [
+        (NoCopyOut, "swap"),
+        (NoCopyIn, "swap"),
+        (NoFetch, "roles"),
+        (OneBlockLess, "prefix"),
+        (NoCopyOut, "tier,prefix,programs"),
+        (NoCopyIn, "tier,prefix,programs"),
+    ],
 )
 def test_an_engine_that_mistreats_kv_is_noticed(broken, only):
     with pytest.raises(AssertionError, match=r"tokens|gave"):
-        check_all(range(60), broken, frozenset({only}))
+        check_all(range(60), broken, frozenset(only.split(",")))
 
 
 def check_all(seeds, engine, only):

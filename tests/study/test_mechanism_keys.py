@@ -155,3 +155,25 @@ def test_who_splits_sms_needs_a_split_to_begin_with(tmp_path):
         "tiny.yaml:14:17: systems.round_robin.scheduler: Splits emits SplitSMs, which needs mechanism.sm_split"
     ]
     assert problems_of(with_study("{sm_split: [50, 50]}", text), tmp_path) == []
+
+
+TIERED = "{prefix_cache: cold, offload: ended}"
+
+
+def test_all_host_memory_may_be_a_tier():
+    text = with_study(TIERED, TINY.replace("instances: 2", "host_memory_gib: 1"))
+    assert cells(text)[0].mechanisms == Mechanisms(prefix_cache="cold", offload="ended", host_blocks=512)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "cluster", "message"),
+    [
+        ("{offload: ended}", "host_memory_gib: 1", "needs mechanism.prefix_cache"),
+        (TIERED, "instances: 2", "needs cluster.host_memory_gib to hold a KV block of 2 MiB or more, got 0"),
+        (f"{TIERED[:-1]}, preemption: swap}}", "host_memory_gib: 1", "does not run with mechanism.preemption: swap"),
+        (f"{TIERED[:-1]}, sm_split: [50, 50]}}", "host_memory_gib: 1", "does not run with mechanism.sm_split"),
+    ],
+)
+def test_a_tier_says_what_it_lacks_and_what_it_does_not_go_with(mechanism, cluster, message):
+    (problem,) = problems_of(with_study(mechanism, TINY.replace("instances: 2", cluster)))
+    assert message in problem
