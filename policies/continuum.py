@@ -72,6 +72,8 @@ class Continuum(Scheduler):
         program; "fcfs" requests as they come; "plas" the program that has run least.
     prefill_reload_s: (a, b, c): computing n tokens anew, or copying them back from the host, takes a + b n + c n^2 s.
     window: how many programs and waits the estimates of eta and T look back on, >= 1; the paper does not say.
+    remembered: programs remembered, >= 1; nobody tells which have gone elsewhere when an instance died, so the one that
+        has sent nothing for longest is forgotten first.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Continuum(Scheduler):
         fixed_s: float = 2.0,
         prefill_reload_s: Sequence[float] = (0.0, 1e-4, 0.0),
         window: int = 256,
+        remembered: int = 100_000,
         max_num_batched_tokens: int = 2048,
         max_num_seqs: int = 256,
         reserve_full_prompt: bool = True,
@@ -98,8 +101,9 @@ class Continuum(Scheduler):
             raise ValueError(f"fixed_s must be in 0..{FOREVER_S:g}, got {fixed_s}")
         if len(prefill_reload_s) != 3 or min(prefill_reload_s) < 0:
             raise ValueError(f"prefill_reload_s must be three numbers >= 0, got {list(prefill_reload_s)}")
-        if window < 1:
-            raise ValueError(f"window must be >= 1, got {window}")
+        for name, least in (("window", window), ("remembered", remembered)):
+            if least < 1:
+                raise ValueError(f"{name} must be >= 1, got {least}")
         self.ttl: Ttl = ttl
         self.by: Order = order
         self.fixed_s = fixed_s
@@ -107,7 +111,9 @@ class Continuum(Scheduler):
         self.durations = Durations()
         self.turns_left = TurnsLeft(window)
         self.waits = Waits(window)
+        self.remembered = remembered
         self.programs: dict[int, Program] = {}
+        """By number, the longest silent first."""
         self.program_of: dict[RequestId, int] = {}
 
     # -- the time to live -----------------------------------------------------------------------------------------
@@ -154,10 +160,7 @@ class Continuum(Scheduler):
         request = view.requests[fact.request]
         if request.program is None:
             return
-        known = self.programs.get(request.program)
-        program = known or Program(request.arrival_s, request.id)
-        self.programs[request.program] = program
-        self.program_of[request.id] = request.program
+        program = self._remember(request, request.program)
         if program.ended_s is not None:
             self.durations.add(program.tool, request.arrival_s - program.ended_s)
         last, program.request, program.ended_s = program.request, request.id, None
@@ -172,6 +175,17 @@ class Continuum(Scheduler):
             if program.until_s > request.arrival_s:  # it was lost with its instance
                 program.until_s = -inf
                 yield Touch(request.id)
+
+    def _remember(self, request: RequestView, number: int) -> Program:
+        """Return what is known of a program whose turn has arrived."""
+        program = self.programs.pop(number, None) or Program(request.arrival_s, request.id)
+        self.program_of.pop(program.request, None)
+        self.programs[number] = program
+        self.program_of[request.id] = number
+        if len(self.programs) > self.remembered:
+            silent = self.programs.pop(next(iter(self.programs)))
+            self.program_of.pop(silent.request, None)
+        return program
 
     def on_woke(self, view: LaneView, fact: Woke) -> Actions:
         """The time to live of a program that waits is over: it waits by its arrival."""

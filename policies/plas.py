@@ -135,6 +135,8 @@ class Plas(Scheduler):
     def on_stepped(self, view: LaneView, fact: Stepped) -> Actions:
         """Move calls between the queues, and let those run that are first in them and fit together."""
         yield WakeAfter(self.every)
+        if len(self.calls) > len(view.requests):  # some were lost with the instance, and nobody told
+            self.calls = {request: call for request, call in self.calls.items() if request in view.requests}
         running = view.running
         for request in (*running, *view.waiting):
             call = self.calls.get(request)
