@@ -37,7 +37,7 @@ from simcore.contract import (
 )
 
 Ttl = Literal["paper", "code", "fixed", "zero", "infinite"]
-Order = Literal["paper", "code", "fcfs", "plas"]
+Order = Literal["paper", "code", "program", "fcfs", "plas"]
 FOREVER_S = 1e6
 """The date of a pin without one: the clock of a run ends at 9e6 seconds."""
 
@@ -69,7 +69,7 @@ class Continuum(Scheduler):
     ttl: how long KV is kept: "paper" by cost and benefit, "code" 2 s for tools that take no longer on average, "fixed"
         for `fixed_s`, "zero" not at all, "infinite" until the program returns or the room is needed.
     order: "paper" preempted, then pinned, then by arrival of the program; "code" pinned, then by arrival of the
-        program; "fcfs" requests as they come; "plas" the program that has run least.
+        program; "program" by that alone; "fcfs" requests as they come; "plas" the program that has run least.
     prefill_reload_s: (a, b, c): computing n tokens anew, or copying them back from the host, takes a + b n + c n^2 s.
     window: how many programs and waits the estimates of eta and T look back on, >= 1; the paper does not say.
     remembered: programs remembered, >= 1; nobody tells which have gone elsewhere when an instance died, so the one that
@@ -143,6 +143,8 @@ class Continuum(Scheduler):
             return request.preemptions == 0, unpinned, arrival_s, request.id
         if self.by == "code":
             return unpinned, arrival_s, request.id
+        if self.by == "program":
+            return arrival_s, request.id
         return () if self.by == "fcfs" else (0.0 if program is None else program.service_s, request.arrival_s)
 
     def victim(self, view: LaneView) -> RequestId | None:

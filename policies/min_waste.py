@@ -3,9 +3,10 @@
 Source: InferCept, arXiv:2402.01869 (minimum waste). Keeping C tokens wastes C x T; giving them up wastes C x F, the
 memory of the request while it is computed again, and R x F, that of the R tokens of those who wait for it meanwhile.
 
-Decides:  for how long the KV of a turn that ended in a tool call is pinned; which pin is broken when nothing can run.
-Leaves:   everything else to the default scheduler (first come, first served); swapping to the host tier, which copies
-          beside the computation whatever ends ("Host tier", docs/mechanisms.md).
+Decides:  for how long the KV of a turn that ended in a tool call is pinned; the order of the queue, by the arrival of
+          the program; who yields, the last of them; which pin is broken when nothing can run.
+Leaves:   everything else to the default scheduler; swapping to the host tier, which copies beside the computation
+          whatever ends ("Host tier", docs/mechanisms.md).
 Differs:  the paper asks at every iteration, with T the time since the call; keeping turns out worse at
           T = F (1 + R / C), so that is the date of the pin, with R as of the call. No budget for swaps.
 """
@@ -30,7 +31,7 @@ class MinWaste(Continuum):
         reserve_full_prompt: bool = True,
     ) -> None:
         super().__init__(
-            order="fcfs",
+            order="program",
             prefill_reload_s=prefill_reload_s,
             max_num_batched_tokens=max_num_batched_tokens,
             max_num_seqs=max_num_seqs,
