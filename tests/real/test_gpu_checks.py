@@ -86,7 +86,7 @@ def test_findings_of_another_machine_or_that_are_not_wanted_are_forgotten(begin)
     assert parts.looked == ["first"] * 3
 
 
-@pytest.mark.parametrize("name", ["engine", "greenctx"])
+@pytest.mark.parametrize("name", ["engine", "greenctx", "agents"])
 def test_a_dry_run_goes_through_a_slice_on_a_cpu(tmp_path, name):
     assert main(["--slice", name, "--dry-run", "--out", str(tmp_path)]) == 0
     stored = json.loads((tmp_path / f"{name}.json").read_text())
@@ -94,6 +94,9 @@ def test_a_dry_run_goes_through_a_slice_on_a_cpu(tmp_path, name):
     assert stored["environment"]["dry_run"]
     if name == "engine":
         assert stored["parts"]["batch 3"]["found"]["read_late_ms"] > 0
+    elif name == "agents":
+        assert stored["parts"]["history of 64"]["found"]["reloaded_ms"] > 0
+        assert all(stored["parts"]["history of 64"]["found"][f"{way}_same_token"] for way in ("pinned", "reloaded"))
     else:
         assert "no multiprocessors" in stored["parts"]["what it needs"]["skipped"]
 
