@@ -12,7 +12,6 @@ ROOT = Path(__file__).parents[2]
 POLICY_MAY = {
     "simcore.contract",
     "numpy",
-    *("policies.ttl", "policies.continuum"),  # arithmetic, and what a policy varies
     *("__future__", "abc", "bisect", "collections", "collections.abc", "dataclasses", "enum", "fractions"),
     *("functools", "heapq", "itertools", "math", "operator", "statistics", "typing"),
 }
