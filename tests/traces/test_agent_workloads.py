@@ -16,6 +16,10 @@ PUBLISHED = {
 def drawn(name):
     """Return turns [p], tool seconds [t], tokens [p] of some thousand programs, and the tool of each wait [t]."""
     rows = whole(open_trace(name, requests=60_000))
+    assert rows.program is not None
+    assert rows.turn is not None
+    assert rows.gap_ps is not None
+    assert rows.tool is not None
     later = rows.turn > 0
     tokens = np.bincount(rows.program, rows.prompt_tokens + rows.output_tokens)
     return np.bincount(rows.program)[:-1], rows.gap_ps[later] / 1e12, tokens[:-1], rows.tool[:-1][later[1:]]
