@@ -12,6 +12,7 @@ from policies.round_robin import RoundRobin
 from realbackend.cluster import RealCluster
 from realbackend.pace import ModelPace
 from realbackend.texts import Texts
+from realbackend.wall import WallCluster
 from simcore.cost import Affine
 from simcore.simulator import simulate
 from simcore.simulator.settings import Mechanisms, Settings
@@ -139,6 +140,13 @@ def test_what_is_reloaded_is_copied_both_ways_to_other_blocks():
     assert ran.cluster.engines[0].copied["in"] == ran.counters["reloaded_blocks"] > 20
     assert ran.cluster.engines[0].copied["out"] == ran.counters["offloaded_blocks"] > 100
     assert any(before != after for before, after in histories(ran))
+
+
+def test_in_real_time_no_token_is_anothers_either():
+    given, kept = settings("reloaded"), Traffic(list(agents(20).pieces()), tools=agents().tools)
+    run = cluster(WallCluster, given, kept, engine=Noting)
+    assert run.run().finished == 20
+    assert same_as_alone(run)
 
 
 def test_a_decoder_says_the_same_whether_kv_was_pinned_reloaded_or_recomputed():
