@@ -16,6 +16,7 @@ from realbackend.texts import Texts
 from realbackend.work import Engine, Work, work_of
 from simcore.books.block_cache import BlockChain
 from simcore.books.copies import Copy
+from simcore.books.host_tier import TierCopy
 from simcore.books.moving import Stage
 from simcore.books.request import Request
 from simcore.books.tiered import TieredLane
@@ -164,6 +165,10 @@ class RealCluster(Simulator):
         if copy.kind == "out":
             kept = host.take(request, copy.blocks, self.instances[target].epoch)
             return partial(engine.copy_out, copy.ids[: copy.blocks], kept)
+        if isinstance(copy, TierCopy):
+            if copy.kind == "offload":
+                return partial(engine.copy_out, copy.ids, copy.host_ids)
+            return partial(engine.copy_in, copy.host_ids, copy.ids)
         if copy.kind == "in":
             kept = host.of(request)
             return partial(engine.copy_in, kept[len(kept) - copy.blocks :], copy.ids)

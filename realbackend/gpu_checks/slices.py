@@ -47,5 +47,6 @@ SLICES = {
     "greenctx": Slice("streams that keep to a part of the multiprocessors", "green_contexts", "green_contexts"),
     "lanes": Slice("prefill and decode by share of the GPU, two lanes at once, switches", "sm_lanes", "sm_lanes"),
     "profile": Slice("a cost model fitted from the engine's own iterations", "commands", "profile"),
+    "agents": Slice("an agent's next turn with its KV kept, reloaded, recomputed", "agents", "agents"),
     "wall": Slice("simulated beside measured latencies, in real time", "commands", "wall"),
 }

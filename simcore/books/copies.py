@@ -19,12 +19,19 @@ class Kept(NamedTuple):
 
 class Copy:
     """A copy to make, of `blocks` blocks of `request`: "out" to the host, "in" from it, a "fetch" from `source`, or a
-    "stage" of its migration from there."""
+    "stage" of its migration from there.
+
+    To and from the host tier (`simcore.books.host_tier`): "offload" and "reload".
+    """
 
     __slots__ = ("blocks", "ids", "kept", "kind", "request", "source")
 
     def __init__(
-        self, kind: Literal["out", "in", "fetch", "stage"], request: Request, blocks: int, source: object = None
+        self,
+        kind: Literal["out", "in", "fetch", "stage", "offload", "reload"],
+        request: Request,
+        blocks: int,
+        source: object = None,
     ) -> None:
         self.kind = kind
         self.request = request

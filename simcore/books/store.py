@@ -6,13 +6,16 @@ with and without a store.
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from simcore.books.block_cache import BlockCache, BlockChain
 from simcore.books.caches import Cache, Holder
 from simcore.books.pool import KvPool, in_turn
 from simcore.books.prefix_cache import OPEN, Content, PrefixCache
 from simcore.books.request import NEVER, Request
+
+if TYPE_CHECKING:
+    from simcore.books.host_tier import HostTier
 
 HERE, NOWHERE, HOST, REMOTE = range(4)
 
@@ -79,6 +82,7 @@ class KvStore:
         "remembers",
         "reserved",
         "tails",
+        "tier",
     )
 
     def __init__(self, pool: KvPool, cached: bool, host_blocks: int, identities: bool = False) -> None:
@@ -104,6 +108,8 @@ class KvStore:
         """By request: the last turns that ended here, one of each program."""
         self._last_turns: dict[int, int] = {}
         self.enqueued = 0
+        self.tier: HostTier | None = None
+        """What host memory keeps of what has ended, if it does."""
 
     # -- finding and taking what is cached -------------------------------------------------------------------
 
@@ -230,6 +236,8 @@ class KvStore:
         self._dates.clear()
         self.tails.clear()
         self._last_turns.clear()
+        if self.tier is not None:
+            self.tier.cache.clear()
 
     def check(self) -> None:
         """Assert that the cache agrees with the pool."""

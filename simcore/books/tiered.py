@@ -8,6 +8,7 @@ swapped out) or on another instance (handed on). Copies are only asked for here;
 from collections.abc import Iterable, Iterator
 
 from simcore.books.copies import Copy
+from simcore.books.host_tier import reload, to_reload
 from simcore.books.moving import seats_taken
 from simcore.books.request import CANCELLED, NEVER, PAUSED, RUNNING, Request
 from simcore.books.store import HERE, HOST, NOWHERE
@@ -77,9 +78,12 @@ class TieredLane(TieredLeaving):
             fits = self.pool.blocks_for(request.computed + 1) - cached + idle <= free
             return (1 if held.where == HOST and self.sync else 0) if fits else None
         target = request.prompt + request.generated
+        whole = self.reserve_full_prompt or self.whole_only
+        if store.tier is not None and (loaded := to_reload(store, request)):
+            tokens = target if whole else min(target, loaded + budget)
+            return 0 if store.need(held.content, tokens) <= free else None
         hits = store.hits(request)
         new = min(target - hits, budget)
-        whole = self.reserve_full_prompt or self.whole_only
         return new if store.need(held.content, target if whole else hits + new) <= free else None
 
     def _start(self, request: Request, new: int, now: int) -> None:
@@ -87,6 +91,8 @@ class TieredLane(TieredLeaving):
         assert held is not None
         self.unwait(request)
         if held.where == NOWHERE:
+            if self.store.tier is not None and reload(self, request):
+                return
             self._compute(request, new, now)
         elif held.where == HERE:
             more = self.pool.blocks_for(request.computed + 1) - request.blocks

@@ -20,6 +20,13 @@ class OracleView(Protocol):
 
     @property
     def output_tokens(self) -> int: ...
+    @property
+    def tool_s(self) -> float:
+        """Of a turn: seconds from its end to the arrival of the next; 0 if there is none."""
+
+    @property
+    def last_turn(self) -> bool:
+        """No turn of its program follows; true of a request that is no turn."""
 
 
 class RequestView(Protocol):

@@ -41,7 +41,9 @@ def count(simulator: "Simulator", counters: dict[str, int]) -> None:
     mechanisms = simulator.settings.mechanisms
     if mechanisms.prefix_cache is not None:
         total.update(prefix_hit_tokens=0, prefix_query_tokens=0, prefix_evictions=0)
-    if mechanisms.host_blocks:
+    if mechanisms.offload:
+        total.update(offloads=0, offloaded_blocks=0, reloads=0, reloaded_blocks=0, host_evictions=0)
+    elif mechanisms.host_blocks:
         total.update(swap_outs=0, swap_ins=0, swapped_blocks=0)
     if simulator.settings.faults:
         total.update(instances_failed=0, requests_requeued=0)
@@ -51,6 +53,8 @@ def count(simulator: "Simulator", counters: dict[str, int]) -> None:
     for instance in simulator.instances:
         if instance.store is not None and instance.store.cache is not None and instance.store.cached:
             total["prefix_evictions"] += instance.store.cache.evicted
+        if instance.store is not None and instance.store.tier is not None:
+            total["host_evictions"] += instance.store.tier.cache.evicted
     if mechanisms.migration != "none":
         total.update(migrations=0, migrations_aborted=0, migration_stages=0, migrated_blocks=0)
         total.update(simulator.migrations.counts)

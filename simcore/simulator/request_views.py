@@ -127,10 +127,29 @@ class Oracle:
 
     @property
     def output_tokens(self) -> int:
-        if "output_tokens" not in self._on:
-            rule = "hidden unless the policy declares it and the study says `oracle: [output_tokens]`"
-            raise IllegalAction(f"oracle.output_tokens: {rule}")
+        self._check("output_tokens")
         return self._request.output
+
+    @property
+    def tool_s(self) -> float:
+        self._check("tool_s")
+        following = self._next_turn
+        return 0.0 if following is None or following.client is None else to_s(following.client.gap_ps)
+
+    @property
+    def last_turn(self) -> bool:
+        self._check("last_turn")
+        return self._next_turn is None
+
+    @property
+    def _next_turn(self) -> Request | None:
+        client = self._request.client
+        return None if client is None else client.next
+
+    def _check(self, truth: str) -> None:
+        if truth not in self._on:
+            rule = f"hidden unless the policy declares it and the study says `oracle: [{truth}]`"
+            raise IllegalAction(f"oracle.{truth}: {rule}")
 
 
 class LiveRequests(Mapping[int, RequestView]):

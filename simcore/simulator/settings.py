@@ -40,6 +40,7 @@ class Mechanisms:
         sm_ladder: the splits there are with "green_ladder", (prefill, decode) percent.
         sm_shares: measured: (prefill, decode) shares, and the shares they are worth while both lanes work.
         sm_interference: how many times as long an iteration takes that starts while the lane beside works.
+        offload: "ended": what ends is copied to host memory, which is a second prefix cache; None: off.
     """
 
     prefix_cache: Literal["cold", "warm"] | None = None
@@ -61,6 +62,7 @@ class Mechanisms:
     sm_ladder: tuple[tuple[int, int], ...] = ()
     sm_shares: tuple[tuple[int, int, int, int], ...] = ()
     sm_interference: float = 1.0
+    offload: Literal["ended"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

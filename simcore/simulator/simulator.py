@@ -8,6 +8,7 @@ from typing import Literal
 
 from simcore.books.copies import Copy
 from simcore.books.draw import seed_of
+from simcore.books.host_tier import add_tier
 from simcore.books.pool import KvPool
 from simcore.books.queues import Ordered
 from simcore.books.request import CANCELLED, PAUSED, REJECTED, Request
@@ -154,6 +155,8 @@ class Simulator:
         cached, ids = mechanisms.prefix_cache is not None, settings.block_ids
         pool = KvPool(settings.kv_blocks, settings.block_tokens, ids and not self.tiered)
         store = KvStore(pool, cached, mechanisms.host_blocks, ids) if self.tiered else None
+        if store is not None and mechanisms.offload:
+            add_tier(store, ids)
         role = settings.roles[number] if number < len(settings.roles) else "mixed"
         instance = SimInstance(number, pool, store, role, mechanisms.sm_split)
         self.instances.append(instance)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from simcore.books.copies import Copy
+from simcore.books.host_tier import TierCopy, offload, tier_copied
 from simcore.books.moving import Stage
 from simcore.books.request import (
     CANCELLED,
@@ -241,6 +242,8 @@ class SimTieredLane(SimLane, TieredLane):
             self.freed = True
         for request in finished:
             self.store.note_end(request, self.ended)
+            if self.store.tier is not None:
+                offload(self, request)
         handed, self.handed = self.handed, []
         if self.other is not None:
             for request in handed:
@@ -272,7 +275,7 @@ class SimTieredLane(SimLane, TieredLane):
             if isinstance(copy, Stage):
                 simulator.migrations.start_copy(copy)
                 continue
-            self._start_copy(copy, awaited=formed and self.sync and copy.kind != "fetch")
+            self._start_copy(copy, awaited=formed and self.sync and copy.kind in ("out", "in"))
         self.copies.clear()
         if not formed:
             self.alarm = None
@@ -441,6 +444,7 @@ class SimTieredLane(SimLane, TieredLane):
     def _start_copy(self, copy: Copy, awaited: bool) -> None:
         here = self.instance
         ends: dict[str, tuple[Any, Any]] = {"out": (here, Host(here)), "in": (Host(here), here)}
+        ends |= {"offload": ends["out"], "reload": ends["in"]}
         if copy.kind == "fetch":
             assert isinstance(copy.source, SimTieredLane)
             ends["fetch"] = (copy.source.instance, here)
@@ -450,6 +454,9 @@ class SimTieredLane(SimLane, TieredLane):
     def _copied(self, copy: Copy, awaited: bool, epoch: int) -> None:
         """A copy has ended; the iteration that was formed with it may have waited for it."""
         if epoch != self.at.epoch:
+            return
+        if isinstance(copy, TierCopy):
+            self.later(partial(tier_copied, self, copy))
             return
         if awaited:
             self.outstanding -= 1

@@ -37,6 +37,7 @@ def conflicts(
     if mechanisms.preemption == "swap" and not mechanisms.host_blocks:
         rule = f"swap needs cluster.host_memory_gib to hold a KV block of {block_bytes / 2**20:g} MiB or more"
         yield ("mechanism", "preemption"), f"{rule}, got {cluster.host_memory_gib:g}"
+    yield from _beside_the_host_tier(cluster, mechanisms, roles, block_bytes)
     if mechanisms.sm_split and roles - {"mixed"}:
         rule = "two lanes do the work of both roles; cluster.roles must all be mixed"
         yield ("mechanism", "sm_split"), f"{rule}, got {sorted(roles - {'mixed'})[0]}"
@@ -76,6 +77,28 @@ def _beyond_migration(mechanisms: "Mechanisms", roles: frozenset[str], router: t
         "mechanism.sm_split": mechanisms.sm_split,
     }
     return [key for key, on in switched_on.items() if on]
+
+
+def _beside_the_host_tier(
+    cluster: ClusterSpec, mechanisms: "Mechanisms", roles: frozenset[str], block_bytes: int
+) -> Iterator[tuple[Path, str]]:
+    """Yield what the host tier lacks, or does not go with yet."""
+    if not mechanisms.offload:
+        return
+    at = ("mechanism", "offload")
+    if mechanisms.prefix_cache is None:
+        yield at, "the host tier needs mechanism.prefix_cache, by which what was copied is found"
+    if not mechanisms.host_blocks:
+        rule = f"the host tier needs cluster.host_memory_gib to hold a KV block of {block_bytes / 2**20:g} MiB or more"
+        yield at, f"{rule}, got {cluster.host_memory_gib:g}"
+    beside = {
+        "mechanism.preemption: swap": mechanisms.preemption == "swap",
+        "mechanism.sm_split": mechanisms.sm_split,
+        "cluster.roles": roles - {"mixed"},
+        "mechanism.migration": mechanisms.migration != "none",
+    }
+    for key in (key for key, on in beside.items() if on):
+        yield at, f"the host tier does not run with {key} yet"
 
 
 def _beyond_whole_batches(mechanisms: "Mechanisms", roles: frozenset[str]) -> list[str]:

@@ -125,8 +125,6 @@ _MECHANISMS = (
     "kv_pool",
     "abort",
     "resume",
-    "pin_expiry",
-    "unpin_to",
     "control_s",
 )
 LATER = (

@@ -157,6 +157,7 @@ class MechanismSpec(Spec):
     sm_switch: Literal["restart", "delayed_sync", "delayed_async", "green_ladder"] | None = None
     sm_ladder: Annotated[tuple[Split, ...] | None, Strict(False)] = None
     sm_interference: Annotated[float, Field(ge=1, le=100)] | None = None
+    offload: Annotated[Literal["off", "ended"], OFF] | None = None
 
     def over(self, other: "MechanismSpec") -> "MechanismSpec":
         """Return the keys of both; where both have one, this one's."""

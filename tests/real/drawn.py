@@ -21,7 +21,9 @@ from tests.property.cluster.routers import Reading
 from tests.property.cluster.run import first_difference
 from tests.real.hash_engine import VOCABULARY, HashEngine, undisturbed
 
-COUNTED = ("swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued", "migrations", "migrated_blocks")
+COUNTED = (
+    *("swap_ins", "handoffs", "prefix_hit_tokens", "requests_requeued", "migrations", "migrated_blocks", "reloads"),
+)
 
 
 class Watched(Texts):
@@ -73,7 +75,8 @@ def check(seed: int, only: frozenset[str] | None = None, engine: type[HashEngine
             alone = undisturbed(texts.prompts[request], len(tokens))
             assert tokens == alone, f"{where}: request {request} generated other tokens than alone"
         met.update(finished=outcome.finished, preemptions=outcome.preemptions)
-        met.update({name: outcome.counters.get(name, 0) for name in COUNTED})
+        counters = dict.fromkeys(COUNTED, 0) | outcome.counters
+        met.update({name: counters[name] for name in COUNTED})
     return met
 
 

@@ -41,6 +41,7 @@ def test_the_drawn_set_swaps_hands_on_shares_moves_and_loses_kv():
             if all(met[name] for name in counted):
                 break
         assert all(met[name] for name in counted), met
+    assert check(8, frozenset({"tier", "prefix", "programs"}))["reloads"] > 0
 
 
 class NoCopyOut(HashEngine):
@@ -68,11 +69,18 @@ class OneBlockLess(HashEngine):
 
 @pytest.mark.parametrize(
     ("broken", "only"),
-    [(NoCopyOut, "swap"), (NoCopyIn, "swap"), (NoFetch, "roles"), (NoFetch, "migration"), (OneBlockLess, "prefix")],
+    [
+        (NoCopyOut, "swap"),
+        (NoCopyIn, "swap"),
+        (NoFetch, "roles"),
+        (NoFetch, "migration"),
+        (OneBlockLess, "prefix"),
+        (NoCopyIn, "tier,prefix,programs"),
+    ],
 )
 def test_an_engine_that_mistreats_kv_is_noticed(broken, only):
     with pytest.raises(AssertionError, match=r"tokens|gave"):
-        check_all(range(60), broken, frozenset({only}))
+        check_all(range(60), broken, frozenset(only.split(",")))
 
 
 def check_all(seeds, engine, only):

@@ -88,7 +88,7 @@ def test_findings_of_another_machine_or_that_are_not_wanted_are_forgotten(begin)
     assert parts.looked == ["first"] * 3
 
 
-@pytest.mark.parametrize("name", ["engine", "greenctx", "lanes"])
+@pytest.mark.parametrize("name", ["engine", "greenctx", "lanes", "agents"])
 def test_a_dry_run_goes_through_a_slice_on_a_cpu(tmp_path, name):
     assert main(["--slice", name, "--dry-run", "--out", str(tmp_path)]) == 0
     stored = json.loads((tmp_path / f"{name}.json").read_text())
@@ -100,6 +100,9 @@ def test_a_dry_run_goes_through_a_slice_on_a_cpu(tmp_path, name):
         assert stored["parts"]["tables"]["found"] == {"sm_curve": 8, "sm_contention": 6}
         assert read_curve(tmp_path / "sm_curve.csv").prefill[100] == 1
         assert len(read_shares(tmp_path / "sm_contention.csv")) == 6
+    elif name == "agents":
+        assert stored["parts"]["history of 64"]["found"]["reloaded_ms"] > 0
+        assert all(stored["parts"]["history of 64"]["found"][f"{way}_same_token"] for way in ("pinned", "reloaded"))
     else:
         assert "no multiprocessors" in stored["parts"]["what it needs"]["skipped"]
 

@@ -121,8 +121,8 @@ def test_a_mistake_is_named_where_it_is_written(old, new, line):
         ("seeds: [1, 1]", "16:1: seeds: names a seed twice"),
         ("seeds: [-1]", "16:9: seeds[0]: must be >= 0, got -1"),
         ("seeds: [1, x]", "16:12: seeds[1]: must be a whole number, got 'x'"),
-        ("oracle: [output_token]", "16:10: oracle[0]: unknown oracle 'output_token'; have output_tokens"
-         " (did you mean 'output_tokens'?)"),
+        ("oracle: [output_token]", "16:10: oracle[0]: unknown oracle 'output_token'; have output_tokens, tool_s, "
+         "last_turn (did you mean 'output_tokens'?)"),
         ("quesion: x", "16:1: quesion: unknown key; have study, question, model, hardware, cost, cluster, workload, "
          "slo, systems, mechanism, faults, sweep, seeds, oracle, warm_up, sample_s, claims, real"
          " (did you mean 'question'?)"),

@@ -196,3 +196,23 @@ def test_who_migrates_needs_a_way_to_do_it(tmp_path):
 def test_what_migrations_do_not_go_with_is_said(mechanism, cluster, named):
     text = with_study(mechanism, TINY.replace("instances: 2", cluster))
     assert problems_of(text) == [f"tiny.yaml:2:13: mechanism.migration: does not go with {named} yet, got blocking"]
+TIERED = "{prefix_cache: cold, offload: ended}"
+
+
+def test_all_host_memory_may_be_a_tier():
+    text = with_study(TIERED, TINY.replace("instances: 2", "host_memory_gib: 1"))
+    assert cells(text)[0].mechanisms == Mechanisms(prefix_cache="cold", offload="ended", host_blocks=512)
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "cluster", "message"),
+    [
+        ("{offload: ended}", "host_memory_gib: 1", "needs mechanism.prefix_cache"),
+        (TIERED, "instances: 2", "needs cluster.host_memory_gib to hold a KV block of 2 MiB or more, got 0"),
+        (f"{TIERED[:-1]}, preemption: swap}}", "host_memory_gib: 1", "does not run with mechanism.preemption: swap"),
+        (f"{TIERED[:-1]}, sm_split: [50, 50]}}", "host_memory_gib: 1", "does not run with mechanism.sm_split"),
+    ],
+)
+def test_a_tier_says_what_it_lacks_and_what_it_does_not_go_with(mechanism, cluster, message):
+    (problem,) = problems_of(with_study(mechanism, TINY.replace("instances: 2", cluster)))
+    assert message in problem

@@ -22,7 +22,7 @@ def test_an_entry_defaults_to_its_traces_size_and_rate_and_cites_it(name):
     unit = "req" if whole(workload).program is None else name.split("_")[1]
     when = "at once" if math.isinf(workload.rate) else f"at {workload.rate:.2f} {unit}/s"
     assert f"{workload.requests:,} requests {when}: " in describe(name)
-    assert workload.source.startswith(f"{name}, fitted to github.com/")
+    assert workload.source.startswith((f"{name}, fitted to github.com/", f"{name}, fitted to arXiv:"))
     assert "20" in workload.source
 
 

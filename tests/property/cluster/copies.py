@@ -40,7 +40,7 @@ class Copy:
         """Step (6) of a boundary."""
         cluster, here = self.lane.cluster, self.lane.instance.id
         host = cluster.host(here)
-        ends = {"out": (here, host), "in": (host, here)}
+        ends = {"out": (here, host), "in": (host, here), "offload": (here, host), "reload": (host, here)}
         if self.kind == "hand":
             assert self.request.kept is not None
             self.request.kept.copying = True

@@ -41,7 +41,14 @@ MECHANISMS = (
     "max_waiting",
     "migration",
     "router_faults",
+    "tier",
 )
+APART = {
+    "migration": {"ahead", "lanes", "roles"},
+    "tier": {"lanes", "migration", "roles", "swap"},
+    "lanes": {"roles"},
+}
+"""What does not go together."""
 LOADS = ("free_blocks", "running", "waiting", "waiting_tokens", "waiting_blocks")
 MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks", "sm_split", "sm_switching")
 HEARD = ("arrived", "woke", "first_token", "finished", "prefilled", "turn_ended")
@@ -111,7 +118,11 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
     if "lanes" in names:
         names -= {"roles"}  # two lanes do the work of both roles
     if "migration" in names:
-        names -= {"roles", "lanes", "ahead"}
+        names -= APART["migration"]
+    if "tier" in names and (only is None or "prefix" in only) and rnd.random() < 0.6:
+        names = names - APART["tier"] | {"prefix"}
+    else:
+        names -= {"tier"}
     instances = rnd.choice([1, 1, 2, 3, 5]) if not tight else rnd.choice([1, 1, 2, 3])
     if "migration" in names:
         instances = max(instances, 2)
@@ -191,6 +202,9 @@ def _mechanisms(rnd: random.Random, names: frozenset[str], blocks: int) -> Mecha
         answers["contention"] = rnd.choice(["normalise", "normalise", "none"])
         answers["sm_switch_s"] = rnd.choice([0.0, 0.01, 0.03])
         answers |= _switching(random.Random(rnd.random()), "ahead" in names)
+    if "tier" in names:
+        answers["offload"] = "ended"
+        answers["host_blocks"] = rnd.choice([max(1, blocks // 4), blocks, 4 * blocks])
     if "max_waiting" in names:
         answers["max_waiting"] = rnd.choice([1, 3, 10])
     if "migration" in names:

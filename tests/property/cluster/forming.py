@@ -7,6 +7,7 @@ from simcore.contract import decisions as log
 from simcore.contract import overrides
 from tests.property.cluster.copies import Copy
 from tests.property.cluster.requests import PAUSED, RUNNING, PlainRequest
+from tests.property.cluster.tier import on_host, reload
 
 
 class Forming:
@@ -117,7 +118,10 @@ class Forming:
             if any(copy.kind == "out" and not copy.waited for copy in request.copies):
                 break
             hits = [] if request.held else self.instance.pool.hits(request)
+            there = on_host(self.instance, request, hits)
             tokens, need = self.need(request, hits, budget)
+            if there:
+                tokens, need = 0, self.covered(request, len(there) * self.instance.pool.size, budget)
             if need > self.instance.pool.free:
                 break
             answer = self.scheduler.admit(self.view, self.cluster.views.request(request)) if asks else "yes"
@@ -127,6 +131,9 @@ class Forming:
                     break
                 continue
             self.waiting.remove(request)
+            if there:
+                reload(self, request, there)
+                continue
             self.start(request, hits, tokens)
             if request.state == RUNNING:
                 budget -= tokens
@@ -143,11 +150,15 @@ class Forming:
         if request.ready:
             return 1, pool.blocks(request.computed + 1) - len(request.held) - sum(block.holds > 0 for block in hits)
         before = len(hits) * pool.size
-        tokens = min(request.target - before, budget)
+        return min(request.target - before, budget), self.covered(request, before, budget)
+
+    def covered(self: Any, request: PlainRequest, before: int, budget: int) -> int:
+        """The free blocks that its prompt, or its next chunk behind what stands, needs."""
+        pool = self.instance.pool
         whole = self.scheduler.reserve_full_prompt or self.whole_only
-        covered = request.target if whole else before + tokens
-        there = pool.beginning(request, covered // pool.size if pool.cached else 0)
-        return tokens, pool.blocks(covered) - sum(block.holds > 0 for block in there)
+        tokens = request.target if whole else min(request.target, before + budget)
+        there = pool.beginning(request, tokens // pool.size if pool.cached else 0)
+        return int(pool.blocks(tokens) - sum(block.holds > 0 for block in there))
 
     def start(self: Any, request: PlainRequest, hits: list[Any], tokens: int) -> None:
         """It leaves the queue: to run in this iteration, or to have its KV copied."""

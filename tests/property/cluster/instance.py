@@ -52,7 +52,9 @@ class Instance:
         settings, mechanisms = self.cluster.settings, self.cluster.mechanisms
         cached = mechanisms.prefix_cache is not None
         self.pool = Pool(settings.kv_blocks, settings.block_tokens, cached, self.cluster.names)
-        self.host_free = mechanisms.host_blocks
+        tiers = mechanisms.offload is not None
+        self.host_free = 0 if tiers else mechanisms.host_blocks
+        self.tier = Pool(mechanisms.host_blocks, settings.block_tokens, True, self.cluster.names) if tiers else None
         self.kept: list[Kept] = []
         self.pins: dict[int, Pin] = {}
 
@@ -82,6 +84,8 @@ class Instance:
 
     @property
     def is_copying(self) -> bool:
+        if any(lane.outgoing for lane in self.lanes):
+            return True
         live = self.cluster.live
         copies = (c for r in self.cluster.requests for c in r.copies if r.id in live or not c.waited)
         return any(copy.touches(self) for copy in copies)

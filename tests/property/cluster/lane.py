@@ -10,6 +10,7 @@ from tests.property.cluster.copies import Copy
 from tests.property.cluster.forming import Forming
 from tests.property.cluster.leaving import Leaving
 from tests.property.cluster.requests import CANCELLED, FAILED, PAUSED, REJECTED, WAITING, PlainRequest
+from tests.property.cluster.tier import offload
 
 
 class Lane(Forming, Leaving):
@@ -151,6 +152,8 @@ class Lane(Forming, Leaving):
         self.plan = []
         for request in finished:
             self.finish(request)
+            if self.instance.tier is not None:
+                offload(self, request)
         handed = [request for request in through if self.instance.role == "prefill"]
         for request in through:
             self.leave_with_blocks(request)

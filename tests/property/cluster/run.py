@@ -16,6 +16,7 @@ from tests.property.cluster.cluster import Cluster
 from tests.property.cluster.draw import MECHANISMS, Case, draw
 from tests.property.cluster.requests import ENDED, PlainRequest
 from tests.property.cluster.routers import Reading
+from tests.property.cluster.tier import TierCopy
 
 CODES = {"finished": 0, "rejected": 1, "cancelled": 2, "failed": 4}
 WAYS: dict[str, dict[str, Any]] = {
@@ -26,7 +27,7 @@ WAYS: dict[str, dict[str, Any]] = {
 MIGRATED = ("migrations", "migrations_aborted", "migration_stages", "migrated_blocks", "downtime_ps")
 COUNTED = (
     *("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned", "sm_switches"),
-    *("handoff_wait_ps", "handoff_wait_block_ps", *MIGRATED),
+    *("handoff_wait_ps", "handoff_wait_block_ps", "offloaded_blocks", "reloaded_blocks", *MIGRATED),
 )
 
 
@@ -97,6 +98,12 @@ def check_books(cluster: Cluster) -> None:
         holds = Counter(block for blocks in holders for block in blocks)
         assert all(block.holds == count for block, count in holds.items()), f"instance {instance.id}: holds miscounted"
         assert instance.pool.free + len(holds) == instance.pool.total, f"instance {instance.id}: blocks lost"
+        if instance.tier is not None:
+            instance.tier.check()
+            copies = [copy for lane in lanes for copy in (*lane.outgoing, *lane.copying.values())]
+            kept = {block for copy in copies if isinstance(copy, TierCopy) for block in copy.stored.held}
+            assert instance.tier.free + len(kept) == instance.tier.total, f"instance {instance.id}: tier lost blocks"
+            continue
         host = sum(request.host for request in cluster.live.values() if request.lane in lanes)
         host += sum(request.host for request in gone)
         assert instance.host_free + host == cluster.mechanisms.host_blocks, f"instance {instance.id}: host blocks lost"
