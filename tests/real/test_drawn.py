@@ -41,7 +41,7 @@ def test_the_drawn_set_swaps_hands_on_shares_moves_and_loses_kv():
             if all(met[name] for name in counted):
                 break
         assert all(met[name] for name in counted), met
-    assert check(8, frozenset({"tier", "prefix", "programs"}))["reloads"] > 0
+    assert check(3, frozenset({"tier", "prefix", "programs"}))["reloads"] > 0
 
 
 class NoCopyOut(HashEngine):

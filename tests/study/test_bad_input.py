@@ -98,8 +98,8 @@ def test_the_tiny_study_has_no_problems():
         ("question: does it run?", "rollout: {}", "2:1: rollout: simcore 0.3.0 does not run `rollout` yet"),
         ("question: does it run?", "mechanism: {swap: adaptive}",
          "2:13: mechanism.swap: simcore 0.3.0 does not run `swap: adaptive` yet"),
-        ("router: round_robin", "mechanism: {pin_expiry: lazy}",
-         "14:29: systems.round_robin.mechanism.pin_expiry: simcore 0.3.0 does not run `pin_expiry` yet"),
+        ("router: round_robin", "mechanism: {control_s: 1}",
+         "14:29: systems.round_robin.mechanism.control_s: simcore 0.3.0 does not run `control_s` yet"),
         # what is wrong between two keys
         ("router: round_robin", "scheduler: shortest_job_first", "14:17: systems.round_robin.scheduler: "
          "ShortestJobFirstOracle reads the oracle 'output_tokens'; add `oracle: [output_tokens]` to the study"),
