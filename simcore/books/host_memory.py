@@ -5,6 +5,7 @@ from the beginning up to where the contents of two turns part or the copy was ov
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from simcore.books.block_cache import BlockCache
 from simcore.books.block_groups import BlockGroups
@@ -25,7 +26,7 @@ class HostCopy:
         self.tokens = self.blocks = self.used = 0
         self.needed = False
         """It is the only one, or is being read."""
-        self.chain = None
+        self.chain: Any = None
 
 
 class HostMemory:
