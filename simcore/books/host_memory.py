@@ -102,9 +102,8 @@ class HostMemory:
             self._trim(copy, wanted)
         unneeded = [other for other in self.copies.values() if not other.needed and other is not copy]
         self._overwrite(wanted - copy.blocks - self._empty, unneeded)
-        for other in self._overwrite(wanted - copy.blocks - self._empty, lower):
-            self._unneed(other.request)
-            self.overwritten.append(other.request)
+        lost = self._overwrite(wanted - copy.blocks - self._empty, lower)
+        self.overwritten += [other.request for other in lost]
         self._add(copy, wanted - copy.blocks)
         assert request.held is not None
         copy.request, copy.content, copy.tokens = request, request.held.content, tokens

@@ -102,7 +102,8 @@ def test_a_mechanism_is_swept_like_any_key():
         ("{max_waiting: none}", "max_waiting: must be off, got 'none'"),
         ("{prefix_cash: cold}",
          "prefix_cash: unknown key; have prefix_cache, preemption, swap, schedule_ahead, sm_split, contention, "
-         "sm_switch_s, lost, max_waiting, allocator, group_blocks, host_copy, host_prealloc_blocks (did you mean 'prefix_cache'?)"),
+         "sm_switch_s, lost, max_waiting, allocator, group_blocks, host_copy, host_prealloc_blocks "
+         "(did you mean 'prefix_cache'?)"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("put", "name"), [(with_study, ""), (with_system, "systems.round_robin.")])

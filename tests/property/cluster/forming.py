@@ -58,13 +58,8 @@ class Forming:
     def unblock(self: Any) -> None:
         """Nothing moves: who waits in a decode lane with blocks yields to the head of its queue, the last first."""
         instance, pool = self.instance, self.instance.pool
-        alone = len(instance.lanes) == 1
-        if (
-            (not instance.host.keep if alone else self.position == 0)
-            or self.running
-            or not self.waiting
-            or not instance.is_stuck
-        ):
+        may_hold = instance.host.keep if len(instance.lanes) == 1 else self.position == 1
+        if not may_hold or self.running or not self.waiting or not instance.is_stuck:
             return
         while True:
             head = self.waiting[0]
@@ -146,7 +141,8 @@ class Forming:
         copied = 0 if request.held else self.instance.host.prefix(request)
         before = request.computed if request.held else copied or len(hits) * pool.size
         tokens = min(request.target - before, budget)
-        covered = request.target if self.scheduler.reserve_full_prompt else before + tokens
+        whole = self.scheduler.reserve_full_prompt or self.whole_only
+        covered = request.target if whole else before + tokens
         there = pool.beginning(request, covered // pool.size if pool.cached else 0)
         need = pool.blocks(covered) - len(request.held) - sum(block.holds > 0 for block in there)
         return tokens, need

@@ -50,10 +50,8 @@ class Groups:
         runs = self.runs()
         if runs:
             enough = [run for run in runs if len(run) >= wanted]
-            run = (
-                min(enough, key=lambda run: (len(run), run[0])) if enough else max(runs, key=lambda r: (len(r), -r[0]))
-            )
-            holder.room = run[:wanted]
+            run = min(enough, key=lambda run: (len(run), run[0]), default=None)
+            holder.room = (run or max(runs, key=lambda run: (len(run), -run[0])))[:wanted]
         else:
             other = max(self.holders, key=lambda other: (len(other.room), -other.room[0]))
             left = len(other.room) // 2

@@ -35,7 +35,7 @@ class Lane(Forming, Leaving):
         self.outgoing: list[Copy] = []
         self.plan: list[tuple[PlainRequest, int]] = []
         self.later: list[Callable[[], None]] = []
-        self.yielded = self.barred = False
+        self.yielded = self.barred = self.whole_only = False
         self.starting: list[Copy] = []
         self.waits_for: list[Copy] = []
         self.late: list[PlainRequest] = []
@@ -104,6 +104,7 @@ class Lane(Forming, Leaving):
             if not instance.works:
                 return
         self.form()
+        self.whole_only = False
         for copy in self.starting:
             if not copy.over:
                 copy.start()
@@ -252,6 +253,7 @@ class Lane(Forming, Leaving):
             if lane is not self and (self.freed or stopped) and (lane.waiting or lane.running):
                 lane.wake()
         if self.barred and not self.busy and not self.running and self.waiting:
+            self.whole_only = True
             self.wake()
         idle = not self.busy and not self.running and self.event is None
         if idle and self.waiting and not self.told_blocked and instance.is_stuck:

@@ -17,6 +17,7 @@ from tests.property.cluster.draw import MECHANISMS, SWITCHES, Case, draw
 from tests.property.cluster.requests import ENDED, PlainRequest
 from tests.property.cluster.routers import Reading
 
+KNOWN = (*MECHANISMS, *SWITCHES)
 CODES = {"finished": 0, "rejected": 1, "cancelled": 2, "failed": 4}
 WAYS: dict[str, dict[str, Any]] = {
     "macro-steps": {},
@@ -191,15 +192,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=1000, help="how many random runs")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument(
-        "--only", default=None, help=f"mechanisms that may be drawn, of {','.join((*MECHANISMS, *SWITCHES))}"
-    )
+    parser.add_argument("--only", default=None, help=f"mechanisms that may be drawn, of {','.join(KNOWN)}")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     only = None if arguments.only is None else frozenset(filter(None, arguments.only.split(",")))
-    known = (*MECHANISMS, *SWITCHES)
-    if only is not None and not only <= set(known):
-        parser.error(f"--only takes {', '.join(known)}")
+    if only is not None and not only <= set(KNOWN):
+        parser.error(f"--only takes {', '.join(KNOWN)}")
     began = time.perf_counter()
     last = arguments.first + arguments.n
     pieces = [range(start, min(start + 25, last)) for start in range(arguments.first, last, 25)]
