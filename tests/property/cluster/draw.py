@@ -140,8 +140,9 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
     if "links" in names:
         numbers |= {"topology": _topology(rnd, instances), "block_bytes": rnd.choice([10**5, 10**6, 1234567])}
     if "epochs" in names:
-        pattern, stay = more.choice([("random", 0.8), ("markov", 0.8), ("markov", 0.3)])
-        numbers["priorities"] = Priorities(pattern, more.choice([2, 2, 5]), stay, more.choice([1, 7, 25]))
+        patterns = (Priorities("random"), Priorities("markov"), Priorities("markov", stay=0.3))
+        often = {"levels": more.choice([2, 2, 5]), "every_iterations": more.choice([1, 7, 25])}
+        numbers["priorities"] = replace(more.choice(patterns), **often)
     if "pieces" in names:
         pieces = {"block_pieces": more.choice([1, 64]), "half_rate_bytes": more.choice([0, 1000, 12345])}
         launches = {"serial_launches": more.random() < 0.7, "launch_ps": more.choice([10**5, 10**7])}

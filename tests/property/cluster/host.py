@@ -34,11 +34,11 @@ class HostMemory:
 
     @property
     def free(self) -> int:
-        return self.total - sum(copy.blocks for copy in self.copies.values() if copy.needed)
+        return int(self.total - sum(copy.blocks for copy in self.copies.values() if copy.needed))
 
     @property
     def empty(self) -> int:
-        return self.total - sum(copy.blocks for copy in self.copies.values())
+        return int(self.total - sum(copy.blocks for copy in self.copies.values()))
 
     def of(self, request: PlainRequest) -> HostCopy | None:
         return self.copies.get(request.conversation)

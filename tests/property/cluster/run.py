@@ -86,7 +86,7 @@ def check_books(cluster: Cluster) -> None:
         lanes = instance.lanes
         if any(lane.asked for lane in lanes):
             continue  # the run ended before a boundary that gives blocks back
-        holders = [request.held for request in cluster.live.values() if request.lane in lanes]
+        holders: list[list[Any]] = [request.held for request in cluster.live.values() if request.lane in lanes]
         holders += [pin.blocks for pin in instance.pins.values()]
         holders += [kept.blocks for kept in instance.kept]
         holders += [copy.held for lane in lanes for copy in lane.outgoing]
