@@ -21,9 +21,10 @@ from policies.vllm_v1 import VllmV1  # isort: skip
 from realbackend.cluster import RealCluster  # isort: skip
 from realbackend.model.weights import load_decoder  # isort: skip
 from realbackend.pace import ModelPace  # isort: skip
+from simcore.contract import Preempt  # isort: skip
 from simcore.cost import Affine  # isort: skip
 from simcore.simulator import simulate  # isort: skip
-from simcore.simulator.settings import Mechanisms, Settings  # isort: skip
+from simcore.simulator.settings import Mechanisms, Priorities, Settings  # isort: skip
 from tests.property.cluster.traffic import Traffic  # isort: skip
 from tests.real.runs import MS, Remembering  # isort: skip
 
@@ -134,6 +135,24 @@ def test_kept_and_handed_on_kv_is_the_same_kv(decoder):
     apart = check(decoder, burst(2), router=Disaggregated, roles=("prefill", "decode"), kv_blocks=40)
     assert apart.counters["handoffs"] > 10
     check(decoder, burst(3), mechanisms=Mechanisms(sm_split=(60, 40)))
+
+
+class Epochs(Priority):
+    """Whoever is not urgent leaves the batch when priorities change."""
+
+    def on_priority_changed(self, view, fact):
+        return [Preempt(r, kv="swap") for r in view.running if view.requests[r].priority]
+
+
+def test_kv_that_stays_on_the_host_is_the_same_kv_in_the_next_turn(decoder):
+    for swap, allocator in (("sync", "paged"), ("adaptive", "groups")):
+        mechanisms = Mechanisms(
+            preemption="swap", swap=swap, allocator=allocator, group_blocks=4, host_copy="keep", host_blocks=64
+        )
+        epochs = Priorities("random", every_iterations=5)
+        kept = check(decoder, chats(), scheduler=Epochs, mechanisms=mechanisms, priorities=epochs, kv_blocks=40)
+        assert kept.counters["host_prefix_tokens"] > 100
+        assert kept.counters["reused_host_blocks"] > 0
 
 
 @pytest.mark.long
