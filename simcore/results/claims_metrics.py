@@ -21,6 +21,8 @@ _COUNTERS = (
     *("swap_outs", "swap_ins", "swapped_blocks", "handoffs", "handoff_blocks", "timed_out", "queue_full"),
     *("instances_booted", "instances_drained", "instances_terminated", "instances_failed", "requests_requeued"),
     *("programs_finished", "programs_abandoned", "programs_completed"),
+    *("swap_out_blocks", "swap_in_blocks", "swap_launches", "swap_stall_ps", "swap_conflicts"),
+    *("reused_host_blocks", "host_prefix_tokens"),
 )
 _JOB_TIME = "job_completion_time_s"
 
