@@ -35,6 +35,7 @@ _MECHANISMS: Columns = (
     ("programs done", "programs_completed", 1.0),
     ("job mean s", "job_completion_time_s_mean", 1.0),
     ("job p99 s", "job_completion_time_s_p99", 1.0),
+    ("fairness", "user_service_jain", 1.0),
 )
 Part = tuple[tuple[str, ...], Sequence[Run]]
 """Lines of a table: what stands beside the system's name, and the runs they sum up."""
