@@ -436,20 +436,19 @@ class Simulator:
             pieces *= topology.block_pieces
             size = copy.blocks * self.settings.block_bytes + pieces * topology.half_rate_bytes
             path = topology.path(src, dst)
-            transfer = self.network.start(path, size, pieces, ended, self._queued_ps(_instance_of(dst), pieces))
+            transfer = self.network.start(path, size, pieces, ended, self._launches_from(_instance_of(dst), pieces))
         if copy.kind != "fetch":
             self.counts["swap_launches"] += pieces
         self.copying[copy] = (transfer, _instance_of(src), _instance_of(dst))
 
-    def _queued_ps(self, instance: int, launches: int) -> int:
-        """Return how long a copy waits for the launches of those that its instance asked for before it."""
+    def _launches_from(self, instance: int, launches: int) -> int | None:
+        """Return when an instance comes to the launches of a copy, if it launches one copy after the other."""
         topology = self.settings.topology
         if topology is None or not topology.serial_launches:
-            return 0
-        now = self.clock.now
-        begin = max(now, self.launching_until.get(instance, 0))
+            return None
+        begin = max(self.clock.now, self.launching_until.get(instance, 0))
         self.launching_until[instance] = begin + launches * topology.launch_ps
-        return begin - now
+        return begin
 
     def close(self, request: Request, state: int) -> None:
         """Close the account of a request that ends without its last token."""

@@ -25,9 +25,17 @@ def test_a_piece_of_the_half_rate_size_takes_twice_its_time():
     assert seen.counters["bytes_pcie_out:0"] == 4000  # as they count on the link
 
 
-@pytest.mark.parametrize(("serial", "copies_ms"), [(False, 6 + 4), (True, 26)])
+@pytest.mark.parametrize(("serial", "copies_ms"), [(False, 6 + 4), (True, 24)])
 def test_launches_of_one_instance_may_wait_for_each_other(serial, copies_ms):
-    """Two out and two in, two blocks each: launched side by side, or until 6, 12, 18 and 24 ms."""
+    """Two out and two in, two blocks each, 3 ms a launch: side by side; or launched until 6, 12, 18 and 24 ms."""
     links = slow(launch_ps=3 * MS, serial_launches=serial)
     seen = both(PAIR, lambda notes: swapping(0, 1), **SYNC, **links)
     assert seen.tokens == dict.fromkeys((0, 1), resumed(50 + copies_ms + 10, 5))
+
+
+@pytest.mark.parametrize(("launch_us", "copy_us"), [(3000, 6000), (500, 2500)])
+def test_one_thread_that_launches_lets_bytes_flow_from_its_first_launch_on(launch_us, copy_us):
+    """Two blocks, 2 ms on the link: as long as the launches, or as the first of them and the bytes."""
+    links = slow(launch_ps=launch_us * 10**6, serial_launches=True)
+    seen = both(PAIR, **SYNC, **links, kv_blocks=4)
+    assert seen.tokens[0][17] == 170 + copy_us / 1000 + 10
