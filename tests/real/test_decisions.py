@@ -1,5 +1,6 @@
 """Decisions: every policy decides on a real engine what it decides in the simulator, and no token is another's."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -145,10 +146,9 @@ class Epochs(Priority):
 
 
 def test_kv_that_stays_on_the_host_is_the_same_kv_in_the_next_turn(decoder):
-    for swap, allocator in (("sync", "paged"), ("adaptive", "groups")):
-        mechanisms = Mechanisms(
-            preemption="swap", swap=swap, allocator=allocator, group_blocks=4, host_copy="keep", host_blocks=64
-        )
+    kept_copies = Mechanisms(preemption="swap", host_copy="keep", host_blocks=64)
+    grouped = replace(kept_copies, swap="adaptive", allocator="groups", group_blocks=4)
+    for mechanisms in (kept_copies, grouped):
         epochs = Priorities("random", every_iterations=5)
         kept = check(decoder, chats(), scheduler=Epochs, mechanisms=mechanisms, priorities=epochs, kv_blocks=40)
         assert kept.counters["host_prefix_tokens"] > 100

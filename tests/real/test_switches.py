@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from tests.real.hash_engine import HashEngine
 from tests.real.runs import MS, cluster, same_as_alone, settings
 
 WITH = frozenset({*SWITCHES, "links", "programs", "clients", "failures"})
-KEEP = {"preemption": "swap", "host_copy": "keep", "host_blocks": 60}
+KEEP: dict[str, Any] = {"preemption": "swap", "host_copy": "keep", "host_blocks": 60}
 
 
 class Switching(VllmV1):

@@ -3,18 +3,27 @@
 Iterations take 10 ms, and a block of 16 tokens 1 ms over PCIe, in each direction.
 """
 
+from typing import Any
+
 import pytest
 
 from simcore.books.draw import seed_of
+from simcore.books.host_memory import HostMemory
 from simcore.books.priority_trace import PriorityTrace
 from simcore.contract import Preempt
 from simcore.simulator.settings import Fault, Priorities
-from tests.simulator.given import EVERY, Row, both, slow
+from tests.simulator.given import EVERY, Row, Seen, both, slow
 from tests.simulator.harness import at, scheduler
 from tests.simulator.swapping import ASYNC, SYNC, resumed, swapping
 
-KEPT = {"host_copy": "keep"}
+KEPT: dict[str, Any] = {"host_copy": "keep"}
 TURNS = [Row(0, 64, 10, program=0), Row(0, 100, 5, program=0, turn=1, gap=20)]
+
+
+def host_of(seen: Seen) -> HostMemory:
+    store = seen.simulator.instances[0].store
+    assert store is not None
+    return store.host
 
 
 def out_at(*dates_s, which=0):
@@ -74,9 +83,9 @@ def test_a_request_whose_kv_was_dropped_finds_its_older_copy_again():
 
 def test_the_copy_of_a_request_without_a_program_goes_with_it():
     seen = both([Row(0, 16, 40)], lambda notes: out_at(0.045), **SYNC, **slow(), **KEPT)
-    assert seen.simulator.instances[0].store.host.copies == {}
+    assert host_of(seen).copies == {}
     seen = both(TURNS, lambda notes: out_at(0.045), **SYNC, **slow(), **KEPT)
-    assert [copy.tokens for copy in seen.simulator.instances[0].store.host.copies.values()] == [68]
+    assert [copy.tokens for copy in host_of(seen).copies.values()] == [68]
 
 
 # -- no room ----------------------------------------------------------------------------------------------------------
@@ -120,7 +129,7 @@ def test_where_the_host_is_full_the_less_urgent_is_computed_again(first, second,
 def test_a_client_that_gives_up_while_its_kv_is_copied_leaves_nothing_on_the_host():
     rows = [Row(0, 16, 40, cancel=51), Row(0, 16, 40)]
     seen = both(rows, lambda notes: out_at(0.045), **ASYNC, **slow(), **KEPT)
-    host = seen.simulator.instances[0].store.host
+    host = host_of(seen)
     assert seen.states == {0: "cancelled", 1: "finished"}
     assert (host.free, host.copies) == (100, {})
     assert seen.tokens[1] == EVERY
@@ -139,5 +148,5 @@ def test_copies_go_down_with_their_instance_and_requests_that_waited_for_them_ar
     seen = both([Row(0, 16, 40), Row(0, 16, 40)], build, **ASYNC, **slow(), **KEPT, faults=(fault,))
     assert seen.when("lost") == [75, 75]
     assert (21, 0) in seen.prefills()
-    assert seen.simulator.instances[0].store.host.copies == {}
+    assert host_of(seen).copies == {}
     assert set(seen.states.values()) == {"finished"}

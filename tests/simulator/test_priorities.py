@@ -1,5 +1,7 @@
 """Priorities over epochs: when they change, who hears of it, and who goes first then. Iterations take 10 ms."""
 
+from typing import Any
+
 from simcore.books.draw import seed_of
 from simcore.books.priority_trace import PriorityTrace
 from simcore.contract import Preempt
@@ -7,7 +9,7 @@ from simcore.simulator.settings import Priorities
 from tests.simulator.given import Row, both
 from tests.simulator.harness import scheduler
 
-EPOCHS = {"priorities": Priorities("random", levels=100, every_iterations=25)}
+EPOCHS: dict[str, Any] = {"priorities": Priorities("random", levels=100, every_iterations=25)}
 
 
 def level(conversation, epoch):

@@ -3,12 +3,19 @@
 import pytest
 
 from simcore.simulator.settings import Mechanisms, Priorities
+from simcore.simulator.topology import Topology
 from simcore.study.cell import settings_of
 from tests.study.test_mechanism_keys import with_study
 from tests.study.tiny import TINY, cells, problems_of
 
 HOSTED = TINY.replace("instances: 2", "instances: 2, host_memory_gib: 1")
 EPOCHS = "  requests: 30\n  priorities: {pattern: markov, levels: 3, stay: 0.5, every_iterations: 50}\n"
+
+
+def links(text: str) -> Topology:
+    topology = cells(text)[0].topology
+    assert topology is not None
+    return topology
 
 
 def test_every_key_reaches_the_simulator():
@@ -28,14 +35,14 @@ def test_every_key_reaches_the_simulator():
 )
 def test_a_block_has_a_piece_or_two_of_each_layer(topology, pieces):
     text = HOSTED.replace("instances: 2", f"instances: 2, topology: {topology}")
-    assert cells(text)[0].topology.block_pieces == pieces
+    assert links(text).block_pieces == pieces
 
 
 def test_launches_and_small_pieces_cost_what_is_written():
     text = HOSTED.replace("instances: 2", "instances: 2, topology: {launches: serial, half_rate_bytes: 35500}")
-    topology = cells(text)[0].topology
+    topology = links(text)
     assert (topology.serial_launches, topology.half_rate_bytes) == (True, 35500)
-    plain = cells(HOSTED)[0].topology
+    plain = links(HOSTED)
     assert (plain.serial_launches, plain.half_rate_bytes) == (False, 0)
 
 

@@ -141,7 +141,7 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
         numbers |= {"topology": _topology(rnd, instances), "block_bytes": rnd.choice([10**5, 10**6, 1234567])}
     if "epochs" in names:
         patterns = (Priorities("random"), Priorities("markov"), Priorities("markov", stay=0.3))
-        often = {"levels": more.choice([2, 2, 5]), "every_iterations": more.choice([1, 7, 25])}
+        often: dict[str, Any] = {"levels": more.choice([2, 2, 5]), "every_iterations": more.choice([1, 7, 25])}
         numbers["priorities"] = replace(more.choice(patterns), **often)
     if "pieces" in names:
         pieces = {"block_pieces": more.choice([1, 64]), "half_rate_bytes": more.choice([0, 1000, 12345])}
