@@ -56,7 +56,7 @@ def switching(**given):
 @pytest.mark.parametrize("group", range(4))
 def test_drawn_switches_decide_as_simulated_and_generate_the_tokens_of_each_request_alone(group):
     met = Counter()
-    for seed in range(group, 24, 4):
+    for seed in range(group, 16, 4):
         met.update(check(seed, WITH))
     assert met["swap_ins"] > 0
 

@@ -25,6 +25,14 @@ def test_a_piece_of_the_half_rate_size_takes_twice_its_time():
     assert seen.counters["bytes_pcie_out:0"] == 4000  # as they count on the link
 
 
+@pytest.mark.parametrize(("kilobytes", "gb_s"), [(32, 15.17), (128, 25.05), (320, 28.80), (640, 30.32), (1920, 31.42)])
+def test_the_rate_of_a_piece_follows_its_size(kilobytes, gb_s):
+    """32 GB/s, half of it at 35.5 KB: at 320 KB 90%. Two blocks go out, and two come in."""
+    links = slow(pcie_bytes_per_s=32 * 10**9, half_rate_bytes=35500) | {"block_bytes": kilobytes * 1000}
+    stall_s = both(PAIR, **SYNC, **links, kv_blocks=4).counters["swap_stall_ps"] / 1e12
+    assert 4 * kilobytes * 1e3 / stall_s / 1e9 == pytest.approx(gb_s, abs=0.005)
+
+
 @pytest.mark.parametrize(("serial", "copies_ms"), [(False, 6 + 4), (True, 24)])
 def test_launches_of_one_instance_may_wait_for_each_other(serial, copies_ms):
     """Two out and two in, two blocks each, 3 ms a launch: side by side; or launched until 6, 12, 18 and 24 ms."""
