@@ -32,6 +32,8 @@ class Copy:
     held: Blocks = field(default_factory=Blocks)
     here: list[Block] = field(default_factory=list)
     there: list[int] = field(default_factory=list)
+    prefix: bool = False
+    """The beginning of a prompt that is to be computed."""
     flow: Any = None
     over: bool = False
 

@@ -222,7 +222,7 @@ class Forming:
     def copy_prefix(self: Any, request: PlainRequest, tokens: int, waited: bool) -> None:
         """The beginning of a prompt comes from the host."""
         pool, host = self.instance.pool, self.instance.host
-        copy = Copy("in", request, self, tokens // pool.size, waited)
+        copy = Copy("in", request, self, tokens // pool.size, waited, prefix=True)
         request.copies.append(copy)
         self.starting.append(copy)
         self.note(log.FETCH, request, copy.count)

@@ -134,11 +134,11 @@ class Leaving:
             del self.copying[copy.request]
             if copy.request.id in self.cluster.live:
                 self.instance.host.release(copy.request)
-                if copy.request.decodes:
-                    self.come.append(copy.request)
-                else:
+                if copy.prefix:
                     copy.request.state = WAITING
                     self.wait(copy.request)
+                else:
+                    self.come.append(copy.request)
             else:
                 self.instance.host.forget(copy.request)
                 self.instance.pool.fill(copy.request, copy.request.computed)
