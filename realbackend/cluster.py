@@ -10,13 +10,11 @@ from dataclasses import replace
 from functools import partial
 
 from realbackend.completion import Completion, wait_for
-from realbackend.host import HostBlocks
 from realbackend.pace import Pace
 from realbackend.texts import Texts
 from realbackend.work import Engine, Work, work_of
 from simcore.books.block_cache import BlockChain
 from simcore.books.copies import Copy
-from simcore.books.host_tier import TierCopy
 from simcore.books.moving import Stage
 from simcore.books.request import Request
 from simcore.books.tiered import TieredLane
@@ -65,7 +63,6 @@ class RealCluster(Simulator):
             raise ValueError("prefix_cache: must be cold on a real engine, which has computed nothing yet, got warm")
         self.engines: list[Engine] = []
         """Of each lane."""
-        self.hosts: list[HostBlocks] = []
         self.texts = texts
         self.pace = pace
         self.generated: Generated = {}
@@ -85,7 +82,6 @@ class RealCluster(Simulator):
         self.engines.append(engine)
         if self.lanes_each == 2:
             self.engines.append(engine if self._make_beside is None else self._make_beside(engine))
-        self.hosts.append(HostBlocks(self.settings.mechanisms.host_blocks))
         for lane in instance.lanes:
             lane.line = self.line_of(lane, None)
         return instance
@@ -139,39 +135,24 @@ class RealCluster(Simulator):
     def copy(self, copy: Copy, src: End, dst: End, done: Callable[[], None]) -> None:
         source, target = (end if isinstance(end, int) else end.instance for end in (src, dst))
         move = self.mover(copy, source, target)
-        lane = self.lanes[copy.request.lane or 0]
-        if self._late_copies and not (isinstance(lane, TieredLane) and lane.sync and copy.kind in ("out", "in")):
+        if self._late_copies and not copy.at_once:
 
             def moved() -> None:
                 wait_for(move())
-                self.moved(copy, target)
                 done()
 
             super().copy(copy, src, dst, moved)
         else:
             wait_for(move())
-            self.moved(copy, target)
             super().copy(copy, src, dst, done)
-
-    def moved(self, copy: Copy, target: int) -> None:
-        """Book what the bytes of a copy have left behind."""
-        if copy.kind == "in":
-            self.hosts[target].give_back(copy.request)
 
     def mover(self, copy: Copy, source: int, target: int) -> Callable[[], Completion | None]:
         """Return what has the bytes moved; which blocks they are is settled now, while the books say it."""
-        request = copy.request
-        engine, host = self.engines[self.lane_of(copy, target)], self.hosts[target]
-        if copy.kind == "out":
-            kept = host.take(request, copy.blocks, self.instances[target].epoch)
-            return partial(engine.copy_out, copy.ids[: copy.blocks], kept)
-        if isinstance(copy, TierCopy):
-            if copy.kind == "offload":
-                return partial(engine.copy_out, copy.ids, copy.host_ids)
+        engine = self.engines[self.lane_of(copy, target)]
+        if copy.kind in ("out", "offload"):
+            return partial(engine.copy_out, copy.ids, copy.host_ids)
+        if copy.kind in ("in", "reload"):
             return partial(engine.copy_in, copy.host_ids, copy.ids)
-        if copy.kind == "in":
-            kept = host.of(request)
-            return partial(engine.copy_in, kept[len(kept) - copy.blocks :], copy.ids)
         theirs = copy.theirs if isinstance(copy, Stage) else self._handed(copy)
         return partial(
             engine.fetch, self.engines[source * self.lanes_each], theirs[len(theirs) - copy.blocks :], copy.ids

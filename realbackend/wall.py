@@ -153,7 +153,6 @@ class WallCluster(RealCluster):
                 self.failed(target, error)
                 return
             del self.copying[copy]
-            self.moved(copy, target)
             done()
 
         self.workers[self.lane_of(copy, target)].start(move, ended)

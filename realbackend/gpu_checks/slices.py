@@ -42,6 +42,7 @@ SLICES = {
     "kernels": Slice("Triton kernels give what plain torch gives, in bf16", "commands", "kernels"),
     "graphs": Slice("engines with graphs, streams and copies give the tokens of plain ones", "commands", "engines"),
     "bandwidth": Slice("how fast kernels and copies move bytes, beside a device copy", "bandwidth", "bandwidth"),
+    "switches": Slice("swaps block by block, in groups, and as one copy; what a launch costs", "switches", "switches"),
     "engine": Slice("a decode step of an 8B model against its roofline", "decode_step", "decode_step"),
     "transformers": Slice("the same decode steps by transformers' continuous batching", "transformers_step", "beside"),
     "greenctx": Slice("streams that keep to a part of the multiprocessors", "green_contexts", "green_contexts"),

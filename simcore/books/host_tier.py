@@ -34,18 +34,16 @@ class TierCopy(Copy):
     there: the holder on the host. host_ids: the host's blocks that it reads or fills, if they have ids.
     """
 
-    __slots__ = ("here", "host_ids", "there")
+    __slots__ = ("here", "there")
 
     here: Holder
     there: Holder
-    host_ids: list[int]
 
 
-def add_tier(store: "KvStore", identities: bool) -> None:
-    """Make all host memory of an instance a tier of its prefix cache."""
-    blocks, size = store.host_blocks, store.pool.block_tokens
+def add_tier(store: "KvStore", blocks: int, identities: bool) -> None:
+    """Make `blocks` of host memory a tier of the prefix cache of an instance."""
+    size = store.pool.block_tokens
     store.tier = HostTier(BlockCache(blocks, size) if identities else PrefixCache(blocks, size))
-    store.host_blocks = store.host_free = 0
 
 
 def offload(lane: "TieredLane", request: Request) -> None:

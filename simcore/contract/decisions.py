@@ -38,6 +38,8 @@ KINDS = (
     "paused",  # request leaves the batch of instance for the last stage; detail: tokens whose KV stands
     "migrated",  # request is on instance now; detail: blocks copied in all stages
     "resumed",  # request goes on where it was paused, on instance; detail: tokens whose KV stands
+    "priorities",  # new ones are in force for who is on instance; detail: epoch
+    "overwritten",  # request waits on instance, its KV on the host was overwritten; detail: blocks still valid
 )
 (
     ARRIVED,
@@ -73,4 +75,6 @@ KINDS = (
     PAUSED,
     MIGRATED,
     RESUMED,
+    PRIORITIES,
+    OVERWRITTEN,
 ) = range(len(KINDS))

@@ -28,6 +28,8 @@ _COUNTERS = (
     *("programs_finished", "programs_abandoned", "programs_completed", "sm_switches"),
     *("mean_handoff_wait_ms", "mean_handoff_waiting_blocks"),
     *(f"{what}_kv_use_{role}" for role in ROLES for what in ("peak", "mean")),
+    *("swap_out_blocks", "swap_in_blocks", "swap_launches", "swap_stall_ps", "swap_conflicts"),
+    *("reused_host_blocks", "host_prefix_tokens"),
 )
 _JOB_TIME = "job_completion_time_s"
 

@@ -44,7 +44,10 @@ def count(simulator: "Simulator", counters: dict[str, int]) -> None:
     if mechanisms.offload:
         total.update(offloads=0, offloaded_blocks=0, reloads=0, reloaded_blocks=0, host_evictions=0)
     elif mechanisms.host_blocks:
-        total.update(swap_outs=0, swap_ins=0, swapped_blocks=0)
+        total.update(swap_outs=0, swap_ins=0, swapped_blocks=0, swap_out_blocks=0, swap_in_blocks=0)
+        total.update(swap_launches=0, swap_stall_ps=0, swap_conflicts=0)
+    if mechanisms.host_copy == "keep":
+        total.update(reused_host_blocks=0, host_prefix_tokens=0)
     if simulator.settings.faults:
         total.update(instances_failed=0, requests_requeued=0)
     for lane in simulator.lanes:

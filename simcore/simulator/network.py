@@ -14,16 +14,20 @@ from simcore.simulator.clock import COPIES, Alarm, Clock
 
 
 class Transfer(Flow):
-    """A copy under way. `due_ps`: when it starts to flow or ends, as things stand; None: stalled, or over."""
+    """A copy under way. `due_ps`: when it starts to flow or ends, as things stand; None: stalled, or over.
 
-    __slots__ = ("done", "due_ps", "flowing", "serial")
+    `launched_ps`: when the last of its launches is through; `flown`: its bytes are, before that.
+    """
+
+    __slots__ = ("done", "due_ps", "flowing", "flown", "launched_ps", "serial")
 
     def __init__(self, path: tuple[Link, ...], bytes_: int, done: Callable[[], None], serial: int, due_ps: int) -> None:
         super().__init__(path, bytes_)
         self.done = done
         self.serial = serial
         self.due_ps: int | None = due_ps
-        self.flowing = False
+        self.launched_ps = due_ps
+        self.flowing = self.flown = False
 
 
 class Network:
@@ -61,8 +65,18 @@ class Network:
         for link in links:
             self.links.setdefault(link.name, link)
 
-    def start(self, path: Sequence[str], bytes_: int, launches: int, done: Callable[[], None]) -> Transfer:
+    def start(
+        self,
+        path: Sequence[str],
+        bytes_: int,
+        launches: int,
+        done: Callable[[], None],
+        launches_from_ps: int | None = None,
+    ) -> Transfer:
         """Copy `bytes_` over the links named in `path` in `launches` copies, then call `done`.
+
+        launches_from_ps: when whoever launches it comes to it: its bytes flow from its first launch on, and it ends no
+        sooner than its last. None: at once, and they flow when all are launched.
 
         `done` is called in an event of its own, also for no bytes and for an empty path, which take the fixed delay
         only; transfers that end at one instant call it in the order they were started.
@@ -76,11 +90,13 @@ class Network:
         links = tuple([self.links.get(name) or self._link(name) for name in path])
         if len(set(links)) < len(links):
             raise ValueError(f"a path must cross a link once, got {', '.join(path)}")
-        delay_ps = launches * self._launch_ps
+        launched_ps = launches * self._launch_ps + (self._clock.now if launches_from_ps is None else launches_from_ps)
         for link in links:
-            delay_ps += link.latency_ps
+            launched_ps += link.latency_ps
         self._started += 1
-        transfer = Transfer(links, bytes_, done, self._started, self._clock.now + delay_ps)
+        transfer = Transfer(links, bytes_, done, self._started, launched_ps)
+        if launches_from_ps is not None:
+            transfer.due_ps = launched_ps - max(0, launches - 1) * self._launch_ps
         self.transfers[transfer] = None
         self._await(transfer)
         if not self._ringing:
@@ -115,11 +131,16 @@ class Network:
             at, _serial, transfer = heappop(due)
             if transfer.due_ps != at:
                 continue
-            if transfer.bytes and transfer.path and not transfer.flowing:
+            if transfer.bytes and transfer.path and not transfer.flowing and not transfer.flown:
                 transfer.due_ps = None
                 transfer.flowing = True
                 transfer.enter(now)
                 self._changed.update(dict.fromkeys(transfer.path))
+            elif transfer.launched_ps > now:
+                self._clear_links(transfer)
+                transfer.flown = True
+                transfer.due_ps = transfer.launched_ps
+                self._await(transfer)
             else:
                 self._drop(transfer, transfer.bytes)
                 transfer.done()
@@ -129,12 +150,15 @@ class Network:
     def _drop(self, transfer: Transfer, moved_bytes: int) -> None:
         del self.transfers[transfer]
         transfer.due_ps = None
-        if transfer.flowing:
-            transfer.leave(self._clock.now)
+        self._clear_links(transfer)
         for link in transfer.path:
             link.carried_bytes += moved_bytes
-            if link.flows:
-                self._changed[link] = None
+
+    def _clear_links(self, transfer: Transfer) -> None:
+        if transfer.flowing:
+            transfer.flowing = False
+            transfer.leave(self._clock.now)
+            self._changed.update(dict.fromkeys(link for link in transfer.path if link.flows))
 
     def _settle(self) -> None:
         """Bring rates and the alarm up to date; within `_ring`, this waits until all of the instant is known."""

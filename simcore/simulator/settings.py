@@ -18,7 +18,8 @@ class Mechanisms:
     Args:
         prefix_cache: "cold" starts empty, "warm" with what the workload's prompts, in order, leave behind; None: off.
         preemption: what becomes of a victim's KV when neither the action nor `Scheduler.spill` says.
-        swap: "sync" makes the iteration wait for its copies; "async" lets it run, and holds blocks until copied.
+        swap: "sync" makes the iteration wait for its copies; "async" lets it run, and holds blocks until copied;
+            "adaptive" is "async", but lets an iteration wait for copies in where little else would run.
         host_blocks: KV blocks of host memory per instance for swapped KV; 0: none.
         schedule_ahead: 1: facts, and the blocks and places of what ended, reach a lane one boundary late.
         sm_split: (prefill, decode) percent of the SMs: two lanes on one pool in each instance; None: one lane.
@@ -41,11 +42,15 @@ class Mechanisms:
         sm_shares: measured: (prefill, decode) shares, and the shares they are worth while both lanes work.
         sm_interference: how many times as long an iteration takes that starts while the lane beside works.
         offload: "ended": what ends is copied to host memory, which is a second prefix cache; None: off.
+        allocator: "groups" hands out neighbouring blocks, so that swaps are made in few pieces; "paged" does not.
+        group_blocks: blocks of a new group.
+        host_copy: "keep" leaves KV on the host when it was copied in, and copies out only what is new; "drop" does not.
+        host_prealloc_blocks: room behind a host copy for what the next swap adds, with `groups`.
     """
 
     prefix_cache: Literal["cold", "warm"] | None = None
     preemption: Literal["recompute", "swap"] = "recompute"
-    swap: Literal["sync", "async"] = "sync"
+    swap: Literal["sync", "async", "adaptive"] = "sync"
     host_blocks: int = 0
     schedule_ahead: Literal[0, 1] = 0
     sm_split: tuple[int, int] | None = None
@@ -63,6 +68,26 @@ class Mechanisms:
     sm_shares: tuple[tuple[int, int, int, int], ...] = ()
     sm_interference: float = 1.0
     offload: Literal["ended"] | None = None
+    allocator: Literal["paged", "groups"] = "paged"
+    group_blocks: int = 60
+    host_copy: Literal["drop", "keep"] = "drop"
+    host_prealloc_blocks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Priorities:
+    """Priorities that change while requests run: `simcore.books.priority_trace`.
+
+    Args:
+        pattern: "random": anew in each epoch; "markov": kept with probability `stay`.
+        levels: priorities are 0 to `levels` - 1; >= 2.
+        every_iterations: length of an epoch, in iterations of a lane.
+    """
+
+    pattern: Literal["random", "markov"]
+    levels: int = 2
+    stay: float = 0.8
+    every_iterations: int = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,7 @@ class Settings:
         block_bytes: bytes of one KV block, for copies.
         boot_s: seconds from `Scale`, or from the end of an instance's fault, until the instance is up.
         faults: what goes wrong when.
+        priorities: priorities of conversations that change with time; None: those of the workload's classes.
     """
 
     instances: int
@@ -134,6 +160,7 @@ class Settings:
     block_bytes: int = 0
     boot_s: float = 0.0
     faults: tuple[Fault, ...] = ()
+    priorities: Priorities | None = None
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from simcore.books.copies import Copy
 from simcore.books.draw import seed_of
 from simcore.books.host_tier import add_tier
 from simcore.books.pool import KvPool
+from simcore.books.priority_trace import PriorityTrace, conversation_of
 from simcore.books.queues import Ordered
 from simcore.books.request import CANCELLED, PAUSED, REJECTED, Request
 from simcore.books.store import KvStore
@@ -27,6 +28,7 @@ from simcore.contract import (
     Preempt,
     Preempted,
     Prefilled,
+    PriorityChanged,
     Rejected,
     Scheduler,
     SetRole,
@@ -66,6 +68,7 @@ IDLE_WAKES_MAX = 100_000
 """Timers in a row, with nothing running and nothing to come, after which a run ends with its requests unfinished."""
 _ROUTER_DRAWS = 1
 _SCHEDULER_DRAWS = 2
+_PRIORITY_DRAWS = 3
 
 
 def simulate(settings: Settings, workload: Workload, sink: Sink) -> Outcome:
@@ -92,6 +95,17 @@ class Simulator:
         self.outcome = Outcome()
         self.classes = workload.classes
         self.priorities = workload.priorities
+        self.trace: PriorityTrace | None = None
+        """Priorities that change with time, instead of those of classes."""
+        given = settings.priorities
+        if given is not None:
+            self.trace = PriorityTrace(
+                seed=seed_of(settings.seed, settings.replication, _PRIORITY_DRAWS),
+                pattern=given.pattern,
+                levels=given.levels,
+                stay=given.stay,
+                every_iterations=given.every_iterations,
+            )
         self.acting = NO_LANE
         """The lane whose boundary is being processed."""
         self.instant = self.position = NO_LANE
@@ -117,6 +131,8 @@ class Simulator:
         self.instances: list[SimInstance] = []
         self.copying: dict[Copy, tuple[Transfer, int, int]] = {}
         """Copies under way, each with its transfer, and the instances it comes from and goes to."""
+        self.launching_until: dict[int, int] = {}
+        """Until when an instance launches the copies it was asked for, where it launches one after the other."""
         for _ in range(settings.instances):
             self.add_instance()
         if settings.mechanisms.prefix_cache == "warm":
@@ -154,9 +170,7 @@ class Simulator:
         mechanisms = settings.mechanisms
         cached, ids = mechanisms.prefix_cache is not None, settings.block_ids
         pool = KvPool(settings.kv_blocks, settings.block_tokens, ids and not self.tiered)
-        store = KvStore(pool, cached, mechanisms.host_blocks, ids) if self.tiered else None
-        if store is not None and mechanisms.offload:
-            add_tier(store, ids)
+        store = self._make_store(pool, cached, ids) if self.tiered else None
         role = settings.roles[number] if number < len(settings.roles) else "mixed"
         instance = SimInstance(number, pool, store, role, mechanisms.sm_split)
         self.instances.append(instance)
@@ -173,6 +187,22 @@ class Simulator:
             assert isinstance(decode, SimTieredLane)
             prefill.pair(decode)
         return instance
+
+    def _make_store(self, pool: KvPool, cached: bool, ids: bool) -> KvStore:
+        mechanisms = self.settings.mechanisms
+        store = KvStore(
+            pool,
+            cached,
+            0 if mechanisms.offload else mechanisms.host_blocks,
+            ids,
+            groups=mechanisms.group_blocks if mechanisms.allocator == "groups" else None,
+            keep_copies=mechanisms.host_copy == "keep",
+            spare_blocks=mechanisms.host_prealloc_blocks,
+        )
+        store.host.priority = self.priority_of
+        if mechanisms.offload:
+            add_tier(store, mechanisms.host_blocks, ids)
+        return store
 
     def _make_lane(self, pool: KvPool) -> SimLane:
         index = len(self.lanes)
@@ -412,12 +442,26 @@ class Simulator:
             done()
 
         topology = self.settings.topology
+        pieces = copy.stretches if self.settings.mechanisms.allocator == "groups" else copy.blocks
         if topology is None:
             transfer = self.network.start((), 0, 0, ended)
         else:
-            size = copy.blocks * self.settings.block_bytes
-            transfer = self.network.start(topology.path(src, dst), size, copy.blocks, ended)
+            pieces *= topology.block_pieces
+            size = copy.blocks * self.settings.block_bytes + pieces * topology.half_rate_bytes
+            path = topology.path(src, dst)
+            transfer = self.network.start(path, size, pieces, ended, self._launches_from(_instance_of(dst), pieces))
+        if copy.kind != "fetch":
+            self.counts["swap_launches"] += pieces
         self.copying[copy] = (transfer, _instance_of(src), _instance_of(dst))
+
+    def _launches_from(self, instance: int, launches: int) -> int | None:
+        """Return when an instance comes to the launches of a copy, if it launches one copy after the other."""
+        topology = self.settings.topology
+        if topology is None or not topology.serial_launches:
+            return None
+        begin = max(self.clock.now, self.launching_until.get(instance, 0))
+        self.launching_until[instance] = begin + launches * topology.launch_ps
+        return begin
 
     def close(self, request: Request, state: int) -> None:
         """Close the account of a request that ends without its last token."""
@@ -449,6 +493,23 @@ class Simulator:
         """A lane reached an iteration, or ran low on blocks, as its scheduler asked."""
         self.log(lane.instance, log.STEPPED, -1, lane.it)
         self.messenger.tell_scheduler(lane, "on_stepped", Stepped(lane.instance, lane.number, lane.it))
+
+    def priority_of(self, request: Request) -> int:
+        """Return the priority of a request, as of the last boundary of its lane."""
+        if self.trace is None:
+            return self.priorities[request.request_class]
+        epoch = 0 if request.lane is None else self.lanes[request.lane].epoch
+        return self.trace.level(conversation_of(request), epoch)
+
+    def new_priorities(self, lane: SimLane, epoch: int) -> None:
+        """A lane has reached an epoch: other priorities are in force for those on it."""
+        if self.instances[lane.instance].state == "down":  # since the boundary; it will see when it works again
+            return
+        lane.epoch = epoch
+        lane.waiting.touch_all()
+        lane.refused = False
+        self.log(lane.instance, log.PRIORITIES, -1, epoch)
+        self.messenger.tell_scheduler(lane, "on_priority_changed", PriorityChanged(epoch))
 
     def reindex(self, lane: SimLane) -> None:
         """Bring the indexes up to date after the queue or the batch of `lane` changed."""

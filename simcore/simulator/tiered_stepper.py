@@ -51,7 +51,10 @@ class SimTieredLane(SimLane, TieredLane):
             sync=mechanisms.swap == "sync",
             swaps=mechanisms.preemption == "swap",
             late=mechanisms.schedule_ahead,
+            adaptive=mechanisms.swap == "adaptive",
         )
+        self.grouped = mechanisms.allocator == "groups"
+        """In which order blocks are taken matters."""
         store.remembers = store.remembers or (store.cached and bool(hooks(self.scheduler, Scheduler)))
         self.at = home
         self.other: SimTieredLane | None = None
@@ -62,6 +65,8 @@ class SimTieredLane(SimLane, TieredLane):
         """It stands at a boundary, and waits for copies out to form an iteration."""
         self.called = False
         """It stalls, and will look again at this instant."""
+        self.stalls_on = False
+        """It stood stalled when this boundary came."""
         self.late_firsts: list[Request] = []
         """Whose first token came out at the last boundary, and nobody was told."""
         self.heard = False
@@ -170,6 +175,7 @@ class SimTieredLane(SimLane, TieredLane):
             self._book(now)
         elif not self.stalled:
             self.started = now
+        self.stalls_on = self.stalled
         self.stalled = self.called = False
         for key in self.store.expired(now):
             self.freed = True
@@ -267,15 +273,17 @@ class SimTieredLane(SimLane, TieredLane):
                 formed = formed or (not self.made_room and self.schedule(self.started))  # nothing runs: heard at once
             if not formed and self.waiting and not self.made_room and self._break_up():
                 formed = self.schedule(self.started)
+            self.whole_only = False
         except Stalled:
             formed = self.stalled = True
+            self.counts["swap_conflicts"] += not self.stalls_on
         if self.stopped_ps != NEVER:
             self.started, self.stopped_ps = self.stopped_ps, NEVER  # the wait counts to the iteration that waited
         for copy in self.copies:
             if isinstance(copy, Stage):
                 simulator.migrations.start_copy(copy)
                 continue
-            self._start_copy(copy, awaited=formed and self.sync and copy.kind in ("out", "in"))
+            self._start_copy(copy, awaited=formed and copy.at_once)
         self.copies.clear()
         if not formed:
             self.alarm = None
@@ -320,7 +328,7 @@ class SimTieredLane(SimLane, TieredLane):
     def _break_up(self) -> bool:
         """Let waiting requests lose the blocks they hold until the head fits, if nothing under way will free any."""
         other, broke = self.other, False
-        if other is None or other.works or other.copying or self.copying:
+        if self.copying or (not self.keeps if other is None else other.works or other.copying):
             return False
         while not self.fits_next() and self.drop_last_waiting():
             broke = True
@@ -337,6 +345,8 @@ class SimTieredLane(SimLane, TieredLane):
         if first <= 0:
             raise ValueError(f"cost model: an iteration must take time, got {first} ps for {shape}")
         waited = now - self.started
+        if waited:
+            self.counts["swap_stall_ps"] += waited
         k, free = 1, self._spare()
         alone = self.other is None
         if not (
@@ -346,7 +356,7 @@ class SimTieredLane(SimLane, TieredLane):
             or self.made_room
             or self.joined
             or (self.late_firsts and simulator.tell_firsts)
-            or (not alone and self.chunks)
+            or ((self.grouped or not alone) and self.chunks)
             or (not alone and self._wake_free_blocks)
         ):
             k = min(self.horizon(free), exact)
@@ -463,7 +473,7 @@ class SimTieredLane(SimLane, TieredLane):
             if not self.outstanding:
                 assert self.alarm is not None
                 self._set_off(self.alarm, self.clock.now)
-        if copy.kind != "fetch" and self.sync:
+        if copy.at_once:
             return  # the books changed when it began
         assert copy.request.held is not None
         copy.request.held.copies -= 1

@@ -119,9 +119,6 @@ STAND_IN: dict[str, Any] = {
 """Valid values of the required keys: where one is broken, the others can still be checked."""
 
 _MECHANISMS = (
-    "swap.adaptive",
-    "allocator",
-    "host_copy",
     "kv_pool",
     "abort",
     "resume",

@@ -29,6 +29,7 @@ class Ask:
     scheduled_s: float | None = None
     first_token_s: float | None = None
     oracle: Any = None
+    host_tokens: int = 0
 
 
 @dataclass

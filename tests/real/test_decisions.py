@@ -1,5 +1,6 @@
 """Decisions: every policy decides on a real engine what it decides in the simulator, and no token is another's."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,9 +22,10 @@ from policies.vllm_v1 import VllmV1  # isort: skip
 from realbackend.cluster import RealCluster  # isort: skip
 from realbackend.model.weights import load_decoder  # isort: skip
 from realbackend.pace import ModelPace  # isort: skip
+from simcore.contract import Preempt  # isort: skip
 from simcore.cost import Affine  # isort: skip
 from simcore.simulator import simulate  # isort: skip
-from simcore.simulator.settings import Fault, Mechanisms, Settings  # isort: skip
+from simcore.simulator.settings import Fault, Mechanisms, Priorities, Settings  # isort: skip
 from tests.property.cluster.traffic import Traffic  # isort: skip
 from tests.real.runs import MS, Remembering  # isort: skip
 from tests.simulator.balancing import Balancing, NewestLeaves  # isort: skip
@@ -152,6 +154,23 @@ def test_kv_that_moves_while_its_request_runs_is_the_same_kv(decoder, kind):
     )
     assert moved.counters["migrations"] > 5
     assert moved.counters["migrated_blocks"] > 5 or kind == "recompute"
+
+
+class Epochs(Priority):
+    """Whoever is not urgent leaves the batch when priorities change."""
+
+    def on_priority_changed(self, view, fact):
+        return [Preempt(r, kv="swap") for r in view.running if view.requests[r].priority]
+
+
+def test_kv_that_stays_on_the_host_is_the_same_kv_in_the_next_turn(decoder):
+    kept_copies = Mechanisms(preemption="swap", host_copy="keep", host_blocks=64)
+    grouped = replace(kept_copies, swap="adaptive", allocator="groups", group_blocks=4)
+    for mechanisms in (kept_copies, grouped):
+        epochs = Priorities("random", every_iterations=5)
+        kept = check(decoder, chats(), scheduler=Epochs, mechanisms=mechanisms, priorities=epochs, kv_blocks=40)
+        assert kept.counters["host_prefix_tokens"] > 100
+        assert kept.counters["reused_host_blocks"] > 0
 
 
 @pytest.mark.long

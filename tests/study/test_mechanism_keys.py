@@ -88,7 +88,7 @@ def test_a_mechanism_is_swept_like_any_key():
         ("{prefix_cache: hot}", "prefix_cache: must be off or cold or warm, got 'hot'"),
         ("{prefix_cache: true}", "prefix_cache: must be off or cold or warm, got true"),
         ("{preemption: drop}", "preemption: must be recompute or swap, got 'drop'"),
-        ("{swap: sinc}", "swap: must be sync or async, got 'sinc' (did you mean 'sync'?)"),
+        ("{swap: sinc}", "swap: must be sync or async or adaptive, got 'sinc' (did you mean 'sync'?)"),
         ("{schedule_ahead: 2}", "schedule_ahead: must be <= 1, got 2"),
         ("{schedule_ahead: true}", "schedule_ahead: must be a whole number, got true"),
         ("{sm_split: 50}", "sm_split: must be off, got 50"),
@@ -196,6 +196,8 @@ def test_who_migrates_needs_a_way_to_do_it(tmp_path):
 def test_what_migrations_do_not_go_with_is_said(mechanism, cluster, named):
     text = with_study(mechanism, TINY.replace("instances: 2", cluster))
     assert problems_of(text) == [f"tiny.yaml:2:13: mechanism.migration: does not go with {named} yet, got blocking"]
+
+
 TIERED = "{prefix_cache: cold, offload: ended}"
 
 

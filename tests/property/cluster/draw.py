@@ -1,11 +1,11 @@
 """Draw: a cluster with any of its mechanisms on, traffic and policies, from one seed."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simcore.contract import Shape
-from simcore.simulator.settings import Fault, Mechanisms, Settings
+from simcore.simulator.settings import Fault, Mechanisms, Priorities, Settings
 from simcore.simulator.topology import Topology
 from tests.property.cluster.routers import DrawnRouter, Manner, Reading
 from tests.property.cluster.schedulers import (
@@ -17,6 +17,8 @@ from tests.property.cluster.schedulers import (
     Plain,
     Shortest,
     Spilling,
+    Switching,
+    Urgent,
     Watching,
     put_together,
 )
@@ -49,6 +51,9 @@ APART = {
     "lanes": {"roles"},
 }
 """What does not go together."""
+HOSTED = ("groups", "keep", "adaptive")
+SWITCHES = (*HOSTED, "epochs", "pieces")
+"""Mechanisms of context switches; they are drawn apart, beside what they run with."""
 LOADS = ("free_blocks", "running", "waiting", "waiting_tokens", "waiting_blocks")
 MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks", "sm_split", "sm_switching")
 HEARD = ("arrived", "woke", "first_token", "finished", "prefilled", "turn_ended")
@@ -123,6 +128,8 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
         names = names - APART["tier"] | {"prefix"}
     else:
         names -= {"tier"}
+    more = random.Random(f"switches {seed}")
+    names |= _switches(more, names, only)
     instances = rnd.choice([1, 1, 2, 3, 5]) if not tight else rnd.choice([1, 1, 2, 3])
     if "migration" in names:
         instances = max(instances, 2)
@@ -150,6 +157,15 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
     }
     if "links" in names:
         numbers |= {"topology": _topology(rnd, instances), "block_bytes": rnd.choice([10**5, 10**6, 1234567])}
+    if "epochs" in names:
+        patterns = (Priorities("random"), Priorities("markov"), Priorities("markov", stay=0.3))
+        often: dict[str, Any] = {"levels": more.choice([2, 2, 5]), "every_iterations": more.choice([1, 7, 25])}
+        numbers["priorities"] = replace(more.choice(patterns), **often)
+    if "pieces" in names:
+        pieces = {"block_pieces": more.choice([1, 64]), "half_rate_bytes": more.choice([0, 1000, 12345])}
+        launches = {"serial_launches": more.random() < 0.7, "launch_ps": more.choice([10**5, 10**7])}
+        numbers["topology"] = replace(numbers["topology"], **pieces, **launches)
+    numbers["mechanisms"] = replace(numbers["mechanisms"], **_hosted(more, names, kv_tokens // size))
     numbers["faults"] = _faults(rnd, names, instances, numbers.get("topology"))
     answers = {
         "seed": seed,
@@ -166,6 +182,8 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
         parts.append(Pinning)
     if "migration" in names and rnd.random() < 0.7:
         parts.append(Giving)
+    if "epochs" in names:
+        parts = [part for part in parts if part is not Shortest] + [Urgent, Switching]
     manner = _manner(rnd, names, bool(roles))
     traffic = draw_traffic(rnd, names, kv_tokens, size, tight)
     return Case(seed, names, numbers, manner, put_together(*parts), answers, traffic)
@@ -227,6 +245,31 @@ def _switching(rnd: random.Random, ahead: bool) -> dict[str, Any]:
     if rnd.random() < 0.3:
         answers["contention"] = "table"
         answers["sm_shares"] = tuple(tuple(rnd.randrange(1, 101) for _ in range(4)) for _ in range(3))
+    return answers
+
+
+def _switches(more: random.Random, names: frozenset[str], only: frozenset[str] | None) -> frozenset[str]:
+    """Draw mechanisms of context switches; if they are asked for, with the swap they need."""
+    drawn = frozenset(name for name in SWITCHES if more.random() < 0.6)
+    drawn = drawn & only if only is not None else drawn if more.random() < 0.5 else frozenset()
+    beside = {"prefix", "pins", "roles", "lanes", "ahead", "migration", "tier"}
+    if names & beside or (only is None and "swap" not in names):
+        drawn -= frozenset(HOSTED)
+    if "links" not in names:
+        drawn -= {"pieces"}
+    return drawn | ({"swap"} if drawn & frozenset(HOSTED) else frozenset())
+
+
+def _hosted(more: random.Random, names: frozenset[str], blocks: int) -> dict[str, Any]:
+    answers: dict[str, Any] = {}
+    if "groups" in names:
+        answers |= {"allocator": "groups", "group_blocks": more.choice([1, 2, 5, 60])}
+    if "keep" in names:
+        answers |= {"host_copy": "keep", "host_blocks": more.choice([blocks // 2 + 1, blocks, 8 * blocks])}
+    if names >= {"groups", "keep"}:
+        answers["host_prealloc_blocks"] = more.choice([0, 1, 3])
+    if "adaptive" in names:
+        answers["swap"] = "adaptive"
     return answers
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from simcore.contract import Blocked, Finished, FirstToken, Prefilled, Shape, Stepped
+from simcore.contract import Blocked, Finished, FirstToken, Prefilled, PriorityChanged, Shape, Stepped
 from simcore.contract import decisions as log
 from tests.property.cluster.blocks import Block
 from tests.property.cluster.copies import Copy
@@ -23,6 +23,7 @@ class Lane(Forming, Leaving):
         self.waiting: list[PlainRequest] = []
         self.iterations = 0
         self.boundaries = 0
+        self.epoch = 0
         self.marks: list[int] = []
         self.lows: list[int] = []
         self.admissions = 0
@@ -49,6 +50,8 @@ class Lane(Forming, Leaving):
         self.busy = self.standing = self.refused = self.told_blocked = self.freed = self.gave = False
         self.event: Any = None
         self.started = 0
+        self.stalls_since = 0
+        """When it began to stall, plus one; 0: it does not."""
 
     # -- from outside -------------------------------------------------------------------------------------------
 
@@ -117,6 +120,11 @@ class Lane(Forming, Leaving):
                 copy.start()
         self.standing = False
         self.started = self.cluster.now
+        if self.stalled and not self.stalls_since:
+            self.stalls_since = self.cluster.now + 1
+            self.cluster.counters["swap_conflicts"] += 1
+        if not self.stalled and not self.plan:
+            self.stalls_since = 0
         if self.plan:
             self.busy = True
             if not self.waits_for:
@@ -167,6 +175,8 @@ class Lane(Forming, Leaving):
             self.tell_finished(request)
         if self.instance.works:
             self.report_steps()
+        if self.instance.works:
+            self.see_epoch()
 
     @property
     def hands_over(self) -> bool:
@@ -202,11 +212,26 @@ class Lane(Forming, Leaving):
             fact = Stepped(self.instance.id, self.position, self.iterations)
             self.cluster.tell(self, "on_stepped", fact)
 
+    def see_epoch(self) -> None:
+        """Other priorities, every so many iterations."""
+        given = self.cluster.settings.priorities
+        if given is not None and self.iterations % given.every_iterations == 0:
+            self.epoch = self.iterations // given.every_iterations
+            for request in self.waiting:
+                request.key = self.scheduler.order(self.cluster.views.request(request))
+            self.sort()
+            self.changed()
+            self.cluster.write(self.instance.id, log.PRIORITIES, -1, self.epoch)
+            self.cluster.tell(self, "on_priority_changed", PriorityChanged(self.epoch))
+
     # -- setting off ------------------------------------------------------------------------------------------------
 
     def set_off(self) -> None:
         """The iteration starts: at its boundary, or when the copies that began there have ended."""
         cluster, instance = self.cluster, self.instance
+        since = self.stalls_since - 1 if self.stalls_since else self.started
+        self.stalls_since = 0
+        cluster.counters["swap_stall_ps"] += cluster.now - since
         first: int = cluster.settings.cost.line(self.shape())[0]
         slowness = instance.slowness
         if instance.migration_copies:

@@ -11,7 +11,7 @@ class Flow:
 
     def __init__(self, number: int, path: tuple[str, ...], work: int, ended: Callable[[], None]) -> None:
         self.number, self.path, self.left, self.ended = number, path, work, ended
-        self.rate = 0
+        self.rate = self.launched = 0
         self.event: Any = None
 
 
@@ -24,6 +24,8 @@ class Network:
         self.latency: dict[str, int] = {}
         self.factor: dict[str, int] = {}
         self.flows: list[Flow] = []
+        self.through: dict[int, int] = {}
+        """When an instance has launched all it was asked for."""
         self.since = 0
         self.started = 0
         if topology is not None:
@@ -39,13 +41,19 @@ class Network:
         if self.topology is not None:
             self.know(self.topology.links_of(instance))
 
-    def start(self, src: Any, dst: Any, size: int, launches: int, ended: Callable[[], None]) -> Flow:
-        """Start a copy of `size` bytes; call `ended` when it has."""
+    def start(self, src: Any, dst: Any, size: int, launches: int, ended: Callable[[], None], by: int) -> Flow:
+        """Start a copy of `size` bytes that instance `by` launches; call `ended` when it has."""
         path = () if self.topology is None else self.topology.path(src, dst)
-        fixed = 0 if self.topology is None else launches * self.topology.launch_ps
-        fixed += sum(self.latency[name] for name in path)
+        launch = 0 if self.topology is None else self.topology.launch_ps
+        latency = sum(self.latency[name] for name in path)
+        fixed = launches * launch + latency
         flow = Flow(self.started, path, size * PS if path else 0, ended)
         self.started += 1
+        if self.topology is not None and self.topology.serial_launches:
+            begin = max(self.cluster.now, self.through.get(by, 0))
+            self.through[by] = begin + launches * launch
+            fixed = begin - self.cluster.now + min(1, launches) * launch + latency
+            flow.launched = self.through[by] + latency
         flow.event = self.cluster.at(self.cluster.now + fixed, "copies", flow.number, lambda: self._begin(flow))
         return flow
 
@@ -65,7 +73,7 @@ class Network:
     def _begin(self, flow: Flow) -> None:
         flow.event = None
         if flow.left == 0:
-            flow.ended()
+            self._over(flow)
             return
         self._move_on()
         self.flows.append(flow)
@@ -77,6 +85,17 @@ class Network:
         assert flow.left == 0
         self.flows.remove(flow)
         self._share()
+        self._over(flow)
+
+    def _over(self, flow: Flow) -> None:
+        """Its bytes are there; its launches may not all be."""
+        if flow.launched > self.cluster.now:
+            flow.event = self.cluster.at(flow.launched, "copies", flow.number, lambda: self._launched(flow))
+        else:
+            flow.ended()
+
+    def _launched(self, flow: Flow) -> None:
+        flow.event = None
         flow.ended()
 
     def _move_on(self) -> None:

@@ -13,11 +13,12 @@ from joblib import Parallel, delayed
 
 from simcore.simulator.simulator import Simulator
 from tests.property.cluster.cluster import Cluster
-from tests.property.cluster.draw import MECHANISMS, Case, draw
+from tests.property.cluster.draw import MECHANISMS, SWITCHES, Case, draw
 from tests.property.cluster.requests import ENDED, PlainRequest
 from tests.property.cluster.routers import Reading
 from tests.property.cluster.tier import TierCopy
 
+KNOWN = (*MECHANISMS, *SWITCHES)
 CODES = {"finished": 0, "rejected": 1, "cancelled": 2, "failed": 4}
 WAYS: dict[str, dict[str, Any]] = {
     "macro-steps": {},
@@ -28,6 +29,8 @@ MIGRATED = ("migrations", "migrations_aborted", "migration_stages", "migrated_bl
 COUNTED = (
     *("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned", "sm_switches"),
     *("handoff_wait_ps", "handoff_wait_block_ps", "offloaded_blocks", "reloaded_blocks", *MIGRATED),
+    *("swap_out_blocks", "swap_in_blocks", "reused_host_blocks", "host_prefix_tokens"),
+    *("swap_launches", "swap_stall_ps", "swap_conflicts"),
 )
 
 
@@ -86,7 +89,7 @@ def check_books(cluster: Cluster) -> None:
         lanes = instance.lanes
         if any(lane.asked for lane in lanes):
             continue  # the run ended before a boundary that gives blocks back
-        holders = [request.held for request in cluster.live.values() if request.lane in lanes]
+        holders: list[list[Any]] = [request.held for request in cluster.live.values() if request.lane in lanes]
         holders += [pin.blocks for pin in instance.pins.values()]
         holders += [kept.blocks for kept in instance.kept]
         holders += [migration.reserved for lane in lanes for migration in lane.expected]
@@ -104,9 +107,14 @@ def check_books(cluster: Cluster) -> None:
             kept = {block for copy in copies if isinstance(copy, TierCopy) for block in copy.stored.held}
             assert instance.tier.free + len(kept) == instance.tier.total, f"instance {instance.id}: tier lost blocks"
             continue
-        host = sum(request.host for request in cluster.live.values() if request.lane in lanes)
-        host += sum(request.host for request in gone)
-        assert instance.host_free + host == cluster.mechanisms.host_blocks, f"instance {instance.id}: host blocks lost"
+        copies = instance.host.copies.values()
+        needed = sum(copy.blocks for copy in copies if copy.needed)
+        users = {request.conversation for request in [*cluster.live.values(), *gone] if request.lane in lanes}
+        assert {copy.owner.conversation for copy in copies if copy.needed} <= users, f"instance {instance.id}"
+        assert instance.host_free + needed == cluster.mechanisms.host_blocks, (
+            f"instance {instance.id}: host blocks lost"
+        )
+        assert instance.host.keep or needed == sum(copy.blocks for copy in copies), f"instance {instance.id}"
 
 
 def run_simulator(case: Case, **how: Any) -> dict[str, Any]:
@@ -196,12 +204,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=1000, help="how many random runs")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--only", default=None, help=f"mechanisms that may be drawn, of {','.join(MECHANISMS)}")
+    parser.add_argument("--only", default=None, help=f"mechanisms that may be drawn, of {','.join(KNOWN)}")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     only = None if arguments.only is None else frozenset(filter(None, arguments.only.split(",")))
-    if only is not None and not only <= set(MECHANISMS):
-        parser.error(f"--only takes {', '.join(MECHANISMS)}")
+    if only is not None and not only <= set(KNOWN):
+        parser.error(f"--only takes {', '.join(KNOWN)}")
     began = time.perf_counter()
     last = arguments.first + arguments.n
     pieces = [range(start, min(start + 25, last)) for start in range(arguments.first, last, 25)]
