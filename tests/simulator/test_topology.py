@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -167,7 +168,7 @@ def test_a_node_is_never_smaller_than_an_instance_unless_it_was_asked_for():
         ({"network_bytes_per_s": 0}, "network_bytes_per_s must be at least 1 between 3 nodes, got 0"),
     ],
 )
-def test_a_topology_that_cannot_be_is_refused(change: dict[str, int], said: str):
+def test_a_topology_that_cannot_be_is_refused(change: dict[str, Any], said: str):
     with pytest.raises(ValueError, match=said):
         replace(SMALL, **change)
 
