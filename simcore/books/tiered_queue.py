@@ -71,6 +71,8 @@ class TieredQueue(Lane):
         """All have just yielded: only whole prompts are admitted, lest they yield again and again."""
         self.stopped_ps = NEVER
         """When its last iteration ended, if none was formed since though requests run."""
+        self.held_ps = 0
+        """How long the iteration formed was held back before."""
         self.counts: Counter[str] = Counter()
         self.moving: dict[Request, Kept] = {}
         """Paused for the last stage of a migration, or gone with it, their blocks still here."""

@@ -450,7 +450,7 @@ class Simulator:
             size = copy.blocks * self.settings.block_bytes + pieces * topology.half_rate_bytes
             path = topology.path(src, dst)
             transfer = self.network.start(path, size, pieces, ended, self._launches_from(_instance_of(dst), pieces))
-        if copy.kind != "fetch":
+        if copy.kind in ("out", "in"):
             self.counts["swap_launches"] += pieces
         self.copying[copy] = (transfer, _instance_of(src), _instance_of(dst))
 

@@ -134,6 +134,7 @@ class SimTieredLane(SimLane, TieredLane):
         self.outstanding = 0
         self.stalled = self.called = False
         self.stopped_ps = NEVER
+        self.held_ps = 0
         firsts, self.late_firsts = self.late_firsts, []
         return firsts
 
@@ -278,6 +279,7 @@ class SimTieredLane(SimLane, TieredLane):
             formed = self.stalled = True
             self.counts["swap_conflicts"] += not self.stalls_on
         if self.stopped_ps != NEVER:
+            self.held_ps = self.started - self.stopped_ps
             self.started, self.stopped_ps = self.stopped_ps, NEVER  # the wait counts to the iteration that waited
         for copy in self.copies:
             if isinstance(copy, Stage):
@@ -345,8 +347,9 @@ class SimTieredLane(SimLane, TieredLane):
         if first <= 0:
             raise ValueError(f"cost model: an iteration must take time, got {first} ps for {shape}")
         waited = now - self.started
-        if waited:
-            self.counts["swap_stall_ps"] += waited
+        if waited > self.held_ps:
+            self.counts["swap_stall_ps"] += waited - self.held_ps
+        self.held_ps = 0
         k, free = 1, self._spare()
         alone = self.other is None
         if not (

@@ -59,7 +59,7 @@ class Copy:
         if cluster.mechanisms.allocator == "groups":
             count = pieces([block.number for block in self.here], self.there)
         count *= 1 if topology is None else topology.block_pieces
-        if self.kind != "hand":
+        if self.kind in ("out", "in"):
             cluster.counters["swap_launches"] += count
         lost = 0 if topology is None else count * topology.half_rate_bytes
         return self.count * cluster.settings.block_bytes + lost, count

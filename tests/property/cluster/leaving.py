@@ -160,7 +160,7 @@ class Leaving:
             if other is blocks:
                 del self.gone[place]
                 break
-        there, request.held = request.held, blocks
+        there, request.held = request.held, Blocks(blocks)
         self.instance.pool.fill(request, computed)
         self.give(request.held)
         request.held = there

@@ -6,6 +6,7 @@ from typing import Any
 from simcore.contract import Arrived, Done, Migrate, overrides
 from simcore.contract import decisions as log
 from tests.property.cluster.blocks import Block
+from tests.property.cluster.groups import Blocks
 from tests.property.cluster.requests import PAUSED, RUNNING, WAITING, PlainRequest
 
 
@@ -22,9 +23,12 @@ class StageCopy:
         cluster = m.cluster
         for instance in m.ends:
             instance.migration_copies += 1
-        self.flow = cluster.network.start(
-            m.src.instance.id, m.dst.instance.id, self.count * cluster.settings.block_bytes, self.count, self.end
+        topology, here = cluster.settings.topology, m.dst.instance.id
+        pieces = self.count * (1 if topology is None else topology.block_pieces)
+        size = self.count * cluster.settings.block_bytes + pieces * (
+            0 if topology is None else topology.half_rate_bytes
         )
+        self.flow = cluster.network.start(m.src.instance.id, here, size, pieces, self.end, here)
 
     def end(self) -> None:
         self.stop()
@@ -200,7 +204,7 @@ class PlainMigration:
         src.ask(lambda blocks=request.held, computed=request.computed: src.give_gone(request, blocks, computed))
         needed = dst.instance.pool.blocks(request.computed)
         dst.expected.remove(self)
-        request.held = self.reserved[:needed]
+        request.held = Blocks(self.reserved[:needed])
         dst.give(self.reserved[needed:])
         request.lane, request.instance = dst, dst.instance.id
         dst.come.append(request)

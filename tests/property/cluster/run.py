@@ -103,8 +103,8 @@ def check_books(cluster: Cluster) -> None:
         assert instance.pool.free + len(holds) == instance.pool.total, f"instance {instance.id}: blocks lost"
         if instance.tier is not None:
             instance.tier.check()
-            copies = [copy for lane in lanes for copy in (*lane.outgoing, *lane.copying.values())]
-            kept = {block for copy in copies if isinstance(copy, TierCopy) for block in copy.stored.held}
+            moving = [copy for lane in lanes for copy in (*lane.outgoing, *lane.copying.values())]
+            kept = {block for copy in moving if isinstance(copy, TierCopy) for block in copy.stored.held}
             assert instance.tier.free + len(kept) == instance.tier.total, f"instance {instance.id}: tier lost blocks"
             continue
         copies = instance.host.copies.values()

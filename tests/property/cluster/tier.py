@@ -6,6 +6,7 @@ from typing import Any
 from simcore.contract import decisions as log
 from tests.property.cluster.blocks import Block, Pool
 from tests.property.cluster.copies import Copy
+from tests.property.cluster.groups import Blocks
 from tests.property.cluster.requests import PAUSED, PlainRequest
 
 
@@ -67,7 +68,7 @@ def offload(lane: Any, request: PlainRequest) -> None:
     stored.held += [host.take() for _ in range(missing)]
     for block in tail:
         pool.hold(block)
-    copy = TierCopy("offload", request, lane, missing, held=tail, stored=stored)
+    copy = TierCopy("offload", request, lane, missing, held=Blocks(tail), stored=stored)
     request.copies.append(copy)
     lane.outgoing.append(copy)
     lane.starting.append(copy)
