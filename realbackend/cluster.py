@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 
 from realbackend.completion import Completion, wait_for
-from realbackend.host import HostBlocks
 from realbackend.pace import Pace
 from realbackend.texts import Texts
 from realbackend.work import Engine, Work, work_of
@@ -59,7 +58,6 @@ class RealCluster(Simulator):
         if settings.mechanisms.prefix_cache == "warm":
             raise ValueError("prefix_cache: must be cold on a real engine, which has computed nothing yet, got warm")
         self.engines: list[Engine] = []
-        self.hosts: list[HostBlocks] = []
         self.texts = texts
         self.pace = pace
         self.generated: Generated = {}
@@ -75,7 +73,6 @@ class RealCluster(Simulator):
     def add_instance(self) -> SimInstance:
         instance = super().add_instance()
         self.engines.append(self._make_engine(instance.id))
-        self.hosts.append(HostBlocks(self.settings.mechanisms.host_blocks))
         for lane in instance.lanes:
             lane.line = self.line_of(lane, None)
         return instance
@@ -125,35 +122,24 @@ class RealCluster(Simulator):
     def copy(self, copy: Copy, src: End, dst: End, done: Callable[[], None]) -> None:
         source, target = (end if isinstance(end, int) else end.instance for end in (src, dst))
         move = self.mover(copy, source, target)
-        lane = self.lanes[copy.request.lane or 0]
-        if self._late_copies and not (isinstance(lane, TieredLane) and lane.sync and copy.kind != "fetch"):
+        if self._late_copies and not copy.at_once:
 
             def moved() -> None:
                 wait_for(move())
-                self.moved(copy, target)
                 done()
 
             super().copy(copy, src, dst, moved)
         else:
             wait_for(move())
-            self.moved(copy, target)
             super().copy(copy, src, dst, done)
-
-    def moved(self, copy: Copy, target: int) -> None:
-        """Book what the bytes of a copy have left behind."""
-        if copy.kind == "in":
-            self.hosts[target].give_back(copy.request)
 
     def mover(self, copy: Copy, source: int, target: int) -> Callable[[], Completion | None]:
         """Return what has the bytes moved; which blocks they are is settled now, while the books say it."""
-        request = copy.request
-        engine, host = self.engines[target], self.hosts[target]
+        engine = self.engines[target]
         if copy.kind == "out":
-            kept = host.take(request, copy.blocks, self.instances[target].epoch)
-            return partial(engine.copy_out, copy.ids[: copy.blocks], kept)
+            return partial(engine.copy_out, copy.ids, copy.host_ids)
         if copy.kind == "in":
-            kept = host.of(request)
-            return partial(engine.copy_in, kept[len(kept) - copy.blocks :], copy.ids)
+            return partial(engine.copy_in, copy.host_ids, copy.ids)
         theirs = self._handed(copy)
         return partial(engine.fetch, self.engines[source], theirs[len(theirs) - copy.blocks :], copy.ids)
 

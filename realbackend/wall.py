@@ -147,7 +147,6 @@ class WallCluster(RealCluster):
                 self.failed(target, error)
                 return
             del self.copying[copy]
-            self.moved(copy, target)
             done()
 
         self.workers[target].start(move, ended)

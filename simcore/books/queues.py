@@ -41,6 +41,9 @@ class Fifo(deque[Request]):
     def touch(self, request: Request) -> None:
         """FCFS has no key to read again."""
 
+    def touch_all(self) -> None:
+        """FCFS has no keys to read again."""
+
     def among(self, others: list[Request]) -> list[Request]:
         """Return the queue as it would be with `others` in it."""
         return sorted([*self, *others], key=_by_number)
@@ -83,6 +86,13 @@ class Ordered:
     def touch(self, request: Request) -> None:
         self.remove(request)
         self.add(request)
+
+    def touch_all(self) -> None:
+        """Read the key of everybody again."""
+        waiting = [entry[2] for entry in self._live.values()]
+        self._heap, self._live = [], {}
+        for request in waiting:
+            self.add(request)
 
     def among(self, others: list[Request]) -> list[Request]:
         """Return the queue as it would be with `others` in it."""

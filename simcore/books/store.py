@@ -9,7 +9,9 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from simcore.books.block_cache import BlockCache, BlockChain
+from simcore.books.block_groups import BlockGroups, GroupChain
 from simcore.books.caches import Cache, Holder
+from simcore.books.host_memory import HostMemory
 from simcore.books.pool import KvPool, in_turn
 from simcore.books.prefix_cache import OPEN, Content, PrefixCache
 from simcore.books.request import Request
@@ -30,6 +32,7 @@ class Held:
         self.cached = -1
         """Tokens the prefix cache held when it first ran; -1: it did not run yet."""
         self.host_blocks = 0
+        """Blocks of host memory that it needs."""
         self.source: object = None
         """The lane that has its KV, if that is REMOTE."""
         self.copies = 0
@@ -62,6 +65,9 @@ class KvStore:
         cached: whether there is a prefix cache.
         host_blocks: blocks of host memory for swapped KV.
         identities: keep the id of every block.
+        groups: hand blocks out in groups of so many, which needs their ids; None: one by one.
+        keep_copies: KV that was copied in stays on the host.
+        spare_blocks: room behind a copy on the host, with `groups`.
     """
 
     __slots__ = (
@@ -70,8 +76,7 @@ class KvStore:
         "cache",
         "cached",
         "enqueued",
-        "host_blocks",
-        "host_free",
+        "host",
         "pins",
         "pool",
         "remembers",
@@ -79,18 +84,35 @@ class KvStore:
         "tails",
     )
 
-    def __init__(self, pool: KvPool, cached: bool, host_blocks: int, identities: bool = False) -> None:
+    def __init__(
+        self,
+        pool: KvPool,
+        cached: bool,
+        host_blocks: int,
+        identities: bool = False,
+        *,
+        groups: int | None = None,
+        keep_copies: bool = False,
+        spare_blocks: int = 0,
+    ) -> None:
         self.pool = pool
         self.cached = cached
         self.cache: Cache | None = None
         """Who holds which blocks; without a prefix cache, there only for their ids."""
-        if identities:
-            self.cache = BlockCache(pool.total, pool.block_tokens, find=cached)
-            pool.tables = HeldTables(self.cache, pool.block_tokens)
+        size = pool.block_tokens
+        host_ids: BlockCache | BlockGroups | None = None
+        if groups is not None:
+            self.cache = BlockGroups(pool.total, size, group_blocks=groups)
+            pool.tables = GroupTables(self.cache, size)
+            host_ids = BlockGroups(host_blocks, size, spare_blocks=spare_blocks)
+        elif identities:
+            self.cache = BlockCache(pool.total, size, find=cached)
+            pool.tables = HeldTables(self.cache, size)
+            host_ids = BlockCache(host_blocks, size, find=False)
         elif cached:
             self.cache = PrefixCache(pool.total, pool.block_tokens)
             pool.tables = PrefixTables(self.cache, pool.block_tokens)
-        self.host_blocks = self.host_free = host_blocks
+        self.host = HostMemory(host_blocks, size, keep=keep_copies, ids=host_ids)
         self.reserved = 0
         """Blocks that a copy, in or out, is under way for: neither free nor a running request's."""
         self.pins: dict[int, Pin] = {}
@@ -102,6 +124,11 @@ class KvStore:
         """By request: the last turns that ended here, one of each program."""
         self._last_turns: dict[int, int] = {}
         self.enqueued = 0
+
+    @property
+    def host_free(self) -> int:
+        """Blocks of host memory that nobody needs."""
+        return self.host.free
 
     # -- finding and taking what is cached -------------------------------------------------------------------
 
@@ -157,7 +184,7 @@ class KvStore:
     def ids(self, request: Request) -> list[int]:
         """Return the blocks that `request` has here, in the order of its tokens; none where blocks have no ids."""
         chain = None if request.held is None else request.held.chain
-        return list(chain.ids) if isinstance(chain, BlockChain) else []
+        return list(chain.ids) if isinstance(chain, BlockChain | GroupChain) else []
 
     def give_back(self, chain: Holder | None, blocks: int, computed: int) -> None:
         """Free `blocks` blocks that hold `computed` tokens, the first of them cached ones of `chain`."""
@@ -222,7 +249,7 @@ class KvStore:
     def clear(self) -> None:
         """Forget everything: all blocks are free and empty."""
         self.pool.clear()
-        self.host_free = self.host_blocks
+        self.host.clear()
         self.reserved = 0
         self.pins.clear()
         self._dates.clear()
@@ -234,6 +261,7 @@ class KvStore:
         if self.cache is not None:
             assert self.cache.free == self.pool.free, f"{self.cache.free} free in the cache, {self.pool.free} counted"
             self.cache.check()
+        self.host.check()
 
 
 class PrefixTables:
@@ -288,6 +316,20 @@ class HeldTables(PrefixTables):
     def decode(self, running: Iterable[Request], first: int, last: int, blocks: int) -> None:
         for request in in_turn(running, first, last, self._size):
             self.extend(request, 1)
+
+
+class GroupTables(HeldTables):
+    """The same over groups: what a prompt takes at once it takes as one, and nothing of it is found."""
+
+    __slots__ = ()
+
+    def grow(self, request: Request, tokens: int, blocks: int) -> int:
+        held = request.held
+        assert held is not None
+        if held.chain is None:
+            held.chain = self._cache.open(held.content)
+        self._cache.take(blocks, held.chain)
+        return blocks
 
 
 def freed(cache: Cache, chain: Holder | None, blocks: int, full: int) -> int:

@@ -8,9 +8,10 @@ swapped out) or on another instance (handed on). Copies are only asked for here;
 from collections.abc import Iterable, Iterator
 
 from simcore.books.copies import Copy
-from simcore.books.request import CANCELLED, NEVER, PAUSED, RUNNING, Request
+from simcore.books.priority_trace import conversation_of
+from simcore.books.request import CANCELLED, Request
 from simcore.books.store import HERE, HOST, NOWHERE
-from simcore.books.tiered_leaving import TieredLeaving
+from simcore.books.tiered_prefix import TieredPrefix, decodes
 from simcore.contract import decisions as log
 
 
@@ -18,7 +19,7 @@ class Stalled(Exception):
     """An iteration does not fit until copies out have ended."""
 
 
-class TieredLane(TieredLeaving):
+class TieredLane(TieredPrefix):
     """Forms iterations over a store: who joins with its KV, who has to yield, who is admitted."""
 
     def schedule(self, now: int) -> bool:
@@ -68,25 +69,37 @@ class TieredLane(TieredLeaving):
         held, store, free = request.held, self.store, self.pool.free
         assert held is not None
         if held.where == HERE:
+            if not decodes(request):
+                return self._rest(request, budget)
             return 1 if self.pool.blocks_for(request.computed + 1) - request.blocks <= free else None
         if held.where != NOWHERE:
             if held.copies:
                 return None  # its copy out is still under way
             cached, idle = store.match(held.content, request.computed // self.block_tokens)
             fits = self.pool.blocks_for(request.computed + 1) - cached + idle <= free
-            return (1 if held.where == HOST and self.sync else 0) if fits else None
+            return (1 if held.where == HOST and self.waits_for_copy else 0) if fits else None
         target = request.prompt + request.generated
-        hits = store.hits(request)
+        copied = store.host.prefix(request) if self.keeps else 0
+        hits = copied or store.hits(request)
         new = min(target - hits, budget)
         whole = self.reserve_full_prompt or self.whole_only
-        return new if store.need(held.content, target if whole else hits + new) <= free else None
+        fits = store.need(held.content, target if whole else hits + new) <= free
+        return (0 if copied and not self.waits_for_copy else new) if fits else None
 
     def _start(self, request: Request, new: int, now: int) -> None:
         held = request.held
         assert held is not None
         self.unwait(request)
         if held.where == NOWHERE:
-            self._compute(request, new, now)
+            copied = self.store.host.prefix(request) if self.keeps else 0
+            if copied:
+                self._use_copy(request, copied, new, now)
+            else:
+                self._compute(request, new, now)
+        elif held.where == HERE and not decodes(request):
+            held.where = NOWHERE
+            self._grow(request, request.computed + new)
+            self._prefill(request, new, now)
         elif held.where == HERE:
             more = self.pool.blocks_for(request.computed + 1) - request.blocks
             self.pool.free -= more
@@ -110,46 +123,34 @@ class TieredLane(TieredLeaving):
                 self.counts["prefix_query_tokens"] += target
         request.computed = hits
         self._grow(request, hits + new)
-        self._run(request)
-        if request.scheduled_ps == NEVER:
-            request.scheduled_ps = now
-        self.chunks.append((request, new))
-        self.notes.append((log.ADMITTED, request, new))
-        self.shape.chunks.append((new, hits))
-        if hits + new < target:
-            self.partial = request
+        self._prefill(request, new, now)
 
     def _fetch(self, request: Request) -> None:
         """Reserve the blocks of a request whose KV is elsewhere, and ask for the copy."""
         held, store = request.held, self.store
         assert held is not None
         from_host = held.where == HOST
-        at_once = from_host and self.sync
+        at_once = from_host and self.waits_for_copy
         cached = store.reserve(request, request.computed + at_once)
         blocks = self.pool.blocks_for(request.computed) - cached
         copy = Copy("in" if from_host else "fetch", request, blocks, held.source)
         copy.ids = store.ids(request)[cached : cached + blocks]
+        copy.at_once = at_once
         self.copies.append(copy)
         self.notes.append((log.FETCH, request, blocks))
         self.counts["swap_ins" if from_host else "handoffs"] += 1
         self.counts["swapped_blocks" if from_host else "handoff_blocks"] += blocks
+        if from_host:
+            copy.host_ids = store.host.ids_of(request, cached, cached + blocks)
+            self.counts["swap_in_blocks"] += blocks
+            store.host.use(request)
         if at_once:
-            store.host_free += held.host_blocks
-            held.host_blocks = 0
+            store.host.release(request)
             self._decode_now(request)
             return
-        held.copies += 1
-        request.state = PAUSED
-        self.arriving[request] = None
-        store.reserved += request.blocks
+        self._await(request)
         if isinstance(held.source, TieredLane):
             held.source.send(request)
-
-    def _run(self, request: Request) -> None:
-        self.seq += 1
-        request.seq = self.seq
-        request.state = RUNNING
-        self.running[request] = None
 
     def _join(self, request: Request) -> None:
         """Go on decoding, from the iteration being formed."""
@@ -176,4 +177,9 @@ class TieredLane(TieredLeaving):
         """Book what ended; who goes on after a pause has waited for its token since its last one."""
         gaps.extend(now - request.last_ps for request in self.joined)
         self.joined.clear()
-        return super().settle(k, now, firsts, gaps)
+        finished = super().settle(k, now, firsts, gaps)
+        if self.keeps:
+            for request in finished:
+                if conversation_of(request) < 0:
+                    self.store.host.forget(request)
+        return finished

@@ -1,7 +1,7 @@
 """Tiered leaving: how requests leave the batch of a tiered lane, and what is booked when copies have ended."""
 
 from simcore.books.copies import Copy, Kept, Way
-from simcore.books.request import CANCELLED, FINISHED, PAUSED, SWAPPED, Request
+from simcore.books.request import CANCELLED, FINISHED, PAUSED, SWAPPED, WAITING, Request
 from simcore.books.store import HERE, HOST, NOWHERE, REMOTE
 from simcore.books.tiered_queue import TieredQueue
 from simcore.contract import decisions as log
@@ -81,16 +81,23 @@ class TieredLeaving(TieredQueue):
     def _swap_out(self, request: Request) -> bool:
         held, store = request.held, self.store
         assert held is not None
-        blocks = self.pool.blocks_for(request.computed)
-        if blocks > store.host_free:
+        valid = store.host.write(request)
+        if valid is None:
             return False
-        store.host_free -= blocks
-        held.host_blocks = blocks
+        for other in store.host.overwritten:
+            self._lose_copy(other)
+        store.host.overwritten.clear()
         held.where = HOST
+        blocks = held.host_blocks - valid
         self.counts["swap_outs"] += 1
         self.counts["swapped_blocks"] += blocks
+        self.counts["swap_out_blocks"] += blocks
+        if self.keeps:
+            self.counts["reused_host_blocks"] += valid
         copy = Copy("out", request, blocks)
-        copy.ids = store.ids(request)
+        copy.ids = store.ids(request)[valid : held.host_blocks]
+        copy.host_ids = store.host.ids_of(request, valid, held.host_blocks)
+        copy.at_once = self.sync
         self.copies.append(copy)
         if self.sync:
             store.release(request)
@@ -104,12 +111,24 @@ class TieredLeaving(TieredQueue):
             request.blocks = 0
         return True
 
+    def _lose_copy(self, request: Request) -> None:
+        """The KV of a swapped request was overwritten on the host: it waits to be computed again."""
+        held = request.held
+        assert held is not None
+        self.waiting_tokens += request.computed
+        request.computed = 0
+        request.state = WAITING
+        held.where = NOWHERE
+        self.notes.append((log.OVERWRITTEN, request, self.store.host.valid(request) // self.block_tokens))
+
     def abort(self, request: Request, now: int) -> None:
         """Take a running request out, for good: cancelled, or finished if it has given its last token."""
         if self.generated_after(request, 0) == request.output:
             self._end_early(request, now)
         else:
             super().abort(request, now)
+            if self.keeps:
+                self.store.host.forget(request)
 
     def _end_early(self, request: Request, now: int) -> None:
         self._stop(request, now)
@@ -142,9 +161,8 @@ class TieredLeaving(TieredQueue):
         store.reserved -= copy.kept.blocks
         store.give_back(*copy.kept)
         self.refused = False
-        if copy.request.state != SWAPPED:  # it is gone
-            store.host_free += held.host_blocks
-            held.host_blocks = 0
+        if copy.request.state not in (SWAPPED, WAITING):  # it is gone
+            store.host.forget(copy.request)
 
     def copied_in(self, request: Request) -> bool:
         """The KV of a request is here; return whether nobody wants it any more."""
@@ -152,10 +170,15 @@ class TieredLeaving(TieredQueue):
         assert held is not None
         del self.arriving[request]
         store.reserved -= request.blocks
-        store.host_free += held.host_blocks
-        held.host_blocks = 0
         held.source = None
         self.refused = False
+        if request.state == CANCELLED:
+            store.host.forget(request)
+        else:
+            store.host.release(request)
+        if held.where == HERE and request.state != CANCELLED:  # what came is the beginning of its prompt
+            self.wait(request)
+            return False
         self.ready.append(request)
         return request.state == CANCELLED
 

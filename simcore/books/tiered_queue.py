@@ -17,15 +17,19 @@ class TieredQueue(Lane):
         sync: copies to and from the host are part of an iteration.
         swaps: victims are swapped unless somebody says otherwise.
         late: iterations a request stays after its last token (`schedule_ahead`).
+        adaptive: a copy in is part of an iteration where little else would run.
     """
 
     spill: Callable[[Request], Way | None] | None = None
     """What becomes of a victim's KV, if the scheduler says."""
 
-    def equip(self, store: KvStore, *, sync: bool, swaps: bool, late: int) -> None:
+    def equip(self, store: KvStore, *, sync: bool, swaps: bool, late: int, adaptive: bool = False) -> None:
         """Give the lane its store, once it has been made."""
         self.store = store
         self.sync = sync
+        self.adaptive = adaptive
+        self.keeps = store.host.keep
+        """What was swapped out once is found on the host."""
         self.swaps = swaps
         self.decodes.late = late
         self.hands_on = False
@@ -112,8 +116,7 @@ class TieredQueue(Lane):
                 self.waiting.remove(request)
             self.unwait(request)
         if not held.copies:
-            self.store.host_free += held.host_blocks
-            held.host_blocks = 0
+            self.store.host.forget(request)
         request.state = CANCELLED
         self.refused = False
         self.moved = True

@@ -33,6 +33,8 @@ KINDS = (
     "split",  # instance; detail: 1000 x prefill share + decode share, in force from now
     "role",  # instance; detail 0 mixed, 1 prefill, 2 decode, in force from now
     "blocked",  # request on instance
+    "priorities",  # new ones are in force for who is on instance; detail: epoch
+    "overwritten",  # request waits on instance, its KV on the host was overwritten; detail: blocks still valid
 )
 (
     ARRIVED,
@@ -63,4 +65,6 @@ KINDS = (
     SPLIT,
     ROLE,
     BLOCKED,
+    PRIORITIES,
+    OVERWRITTEN,
 ) = range(len(KINDS))

@@ -82,7 +82,7 @@ class TurnEnded:
 
 @fact
 class PriorityChanged:
-    """New priorities are in force (epoch number `epoch`); every waiting key is read again."""
+    """New priorities are in force on this lane (epoch number `epoch`); the key of all who wait was read again."""
 
     epoch: int
 

@@ -16,7 +16,10 @@ def count(simulator: "Simulator", counters: dict[str, int]) -> None:
     if mechanisms.prefix_cache is not None:
         total.update(prefix_hit_tokens=0, prefix_query_tokens=0, prefix_evictions=0)
     if mechanisms.host_blocks:
-        total.update(swap_outs=0, swap_ins=0, swapped_blocks=0)
+        total.update(swap_outs=0, swap_ins=0, swapped_blocks=0, swap_out_blocks=0, swap_in_blocks=0)
+        total.update(swap_launches=0, swap_stall_ps=0, swap_conflicts=0)
+    if mechanisms.host_copy == "keep":
+        total.update(reused_host_blocks=0, host_prefix_tokens=0)
     if simulator.settings.faults:
         total.update(instances_failed=0, requests_requeued=0)
     for lane in simulator.lanes:

@@ -61,8 +61,10 @@ class Network:
         for link in links:
             self.links.setdefault(link.name, link)
 
-    def start(self, path: Sequence[str], bytes_: int, launches: int, done: Callable[[], None]) -> Transfer:
-        """Copy `bytes_` over the links named in `path` in `launches` copies, then call `done`.
+    def start(
+        self, path: Sequence[str], bytes_: int, launches: int, done: Callable[[], None], wait_ps: int = 0
+    ) -> Transfer:
+        """Copy `bytes_` over the links named in `path` in `launches` copies, after a wait, then call `done`.
 
         `done` is called in an event of its own, also for no bytes and for an empty path, which take the fixed delay
         only; transfers that end at one instant call it in the order they were started.
@@ -76,7 +78,7 @@ class Network:
         links = tuple([self.links.get(name) or self._link(name) for name in path])
         if len(set(links)) < len(links):
             raise ValueError(f"a path must cross a link once, got {', '.join(path)}")
-        delay_ps = launches * self._launch_ps
+        delay_ps = wait_ps + launches * self._launch_ps
         for link in links:
             delay_ps += link.latency_ps
         self._started += 1

@@ -93,6 +93,7 @@ def _write_off(simulator: "Simulator", instance: "SimInstance", request: Request
 
 def _end_copies(simulator: "Simulator", instance: "SimInstance") -> None:
     """Stop the copies to and from an instance; at the other end, what was reserved or kept is given back."""
+    simulator.launching_until.pop(instance.id, None)
     for copy, (transfer, src, dst) in list(simulator.copying.items()):
         if instance.id not in (src, dst):
             continue

@@ -69,7 +69,7 @@ class LiveRequest:
 
     @property
     def priority(self) -> int:
-        return self._simulator.priorities[self._request.request_class]
+        return self._simulator.priority_of(self._request)
 
     @property
     def request_class(self) -> str:

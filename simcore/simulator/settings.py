@@ -17,7 +17,8 @@ class Mechanisms:
     Args:
         prefix_cache: "cold" starts empty, "warm" with what the workload's prompts, in order, leave behind; None: off.
         preemption: what becomes of a victim's KV when neither the action nor `Scheduler.spill` says.
-        swap: "sync" makes the iteration wait for its copies; "async" lets it run, and holds blocks until copied.
+        swap: "sync" makes the iteration wait for its copies; "async" lets it run, and holds blocks until copied;
+            "adaptive" is "async", but lets an iteration wait for copies in where little else would run.
         host_blocks: KV blocks of host memory per instance for swapped KV; 0: none.
         schedule_ahead: 1: facts, and the blocks and places of what ended, reach a lane one boundary late.
         sm_split: (prefill, decode) percent of the SMs: two lanes on one pool in each instance; None: one lane.
@@ -25,11 +26,15 @@ class Mechanisms:
         sm_switch_s: seconds until new shares are in force.
         lost: requests of an instance that went down are "requeued" (they arrive again) or "failed".
         max_waiting: a dispatch to an instance with so many waiting requests is refused; None: never.
+        allocator: "groups" hands out neighbouring blocks, so that swaps are made in few pieces; "paged" does not.
+        group_blocks: blocks of a new group.
+        host_copy: "keep" leaves KV on the host when it was copied in, and copies out only what is new; "drop" does not.
+        host_prealloc_blocks: room behind a host copy for what the next swap adds, with `groups`.
     """
 
     prefix_cache: Literal["cold", "warm"] | None = None
     preemption: Literal["recompute", "swap"] = "recompute"
-    swap: Literal["sync", "async"] = "sync"
+    swap: Literal["sync", "async", "adaptive"] = "sync"
     host_blocks: int = 0
     schedule_ahead: Literal[0, 1] = 0
     sm_split: tuple[int, int] | None = None
@@ -37,6 +42,26 @@ class Mechanisms:
     sm_switch_s: float = 0.0
     lost: Literal["requeued", "failed"] = "requeued"
     max_waiting: int | None = None
+    allocator: Literal["paged", "groups"] = "paged"
+    group_blocks: int = 60
+    host_copy: Literal["drop", "keep"] = "drop"
+    host_prealloc_blocks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Priorities:
+    """Priorities that change while requests run: `simcore.books.priority_trace`.
+
+    Args:
+        pattern: "random": anew in each epoch; "markov": kept with probability `stay`.
+        levels: priorities are 0 to `levels` - 1; >= 2.
+        every_iterations: length of an epoch, in iterations of a lane.
+    """
+
+    pattern: Literal["random", "markov"]
+    levels: int = 2
+    stay: float = 0.8
+    every_iterations: int = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +110,7 @@ class Settings:
         block_bytes: bytes of one KV block, for copies.
         boot_s: seconds from `Scale`, or from the end of an instance's fault, until the instance is up.
         faults: what goes wrong when.
+        priorities: priorities of conversations that change with time; None: those of the workload's classes.
     """
 
     instances: int
@@ -108,6 +134,7 @@ class Settings:
     block_bytes: int = 0
     boot_s: float = 0.0
     faults: tuple[Fault, ...] = ()
+    priorities: Priorities | None = None
 
 
 @dataclass(slots=True)

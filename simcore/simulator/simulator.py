@@ -9,6 +9,7 @@ from typing import Literal
 from simcore.books.copies import Copy
 from simcore.books.draw import seed_of
 from simcore.books.pool import KvPool
+from simcore.books.priority_trace import PriorityTrace, conversation_of
 from simcore.books.queues import Ordered
 from simcore.books.request import CANCELLED, PAUSED, REJECTED, Request
 from simcore.books.store import KvStore
@@ -25,6 +26,7 @@ from simcore.contract import (
     Preempt,
     Preempted,
     Prefilled,
+    PriorityChanged,
     Rejected,
     Scheduler,
     SetRole,
@@ -62,6 +64,7 @@ IDLE_WAKES_MAX = 100_000
 """Timers in a row, with nothing running and nothing to come, after which a run ends with its requests unfinished."""
 _ROUTER_DRAWS = 1
 _SCHEDULER_DRAWS = 2
+_PRIORITY_DRAWS = 3
 
 
 def simulate(settings: Settings, workload: Workload, sink: Sink) -> Outcome:
@@ -88,6 +91,17 @@ class Simulator:
         self.outcome = Outcome()
         self.classes = workload.classes
         self.priorities = workload.priorities
+        self.trace: PriorityTrace | None = None
+        """Priorities that change with time, instead of those of classes."""
+        given = settings.priorities
+        if given is not None:
+            self.trace = PriorityTrace(
+                seed=seed_of(settings.seed, settings.replication, _PRIORITY_DRAWS),
+                pattern=given.pattern,
+                levels=given.levels,
+                stay=given.stay,
+                every_iterations=given.every_iterations,
+            )
         self.acting = NO_LANE
         """The lane whose boundary is being processed."""
         self.instant = self.position = NO_LANE
@@ -112,6 +126,8 @@ class Simulator:
         self.instances: list[SimInstance] = []
         self.copying: dict[Copy, tuple[Transfer, int, int]] = {}
         """Copies under way, each with its transfer, and the instances it comes from and goes to."""
+        self.launching_until: dict[int, int] = {}
+        """Until when an instance launches the copies it was asked for, where it launches one after the other."""
         for _ in range(settings.instances):
             self.add_instance()
         if settings.mechanisms.prefix_cache == "warm":
@@ -148,7 +164,7 @@ class Simulator:
         mechanisms = settings.mechanisms
         cached, ids = mechanisms.prefix_cache is not None, settings.block_ids
         pool = KvPool(settings.kv_blocks, settings.block_tokens, ids and not self.tiered)
-        store = KvStore(pool, cached, mechanisms.host_blocks, ids) if self.tiered else None
+        store = self._make_store(pool, cached, ids) if self.tiered else None
         role = settings.roles[number] if number < len(settings.roles) else "mixed"
         instance = SimInstance(number, pool, store, role, mechanisms.sm_split)
         self.instances.append(instance)
@@ -165,6 +181,20 @@ class Simulator:
             assert isinstance(decode, SimTieredLane)
             prefill.pair(decode)
         return instance
+
+    def _make_store(self, pool: KvPool, cached: bool, ids: bool) -> KvStore:
+        mechanisms = self.settings.mechanisms
+        store = KvStore(
+            pool,
+            cached,
+            mechanisms.host_blocks,
+            ids,
+            groups=mechanisms.group_blocks if mechanisms.allocator == "groups" else None,
+            keep_copies=mechanisms.host_copy == "keep",
+            spare_blocks=mechanisms.host_prealloc_blocks,
+        )
+        store.host.priority = self.priority_of
+        return store
 
     def _make_lane(self, pool: KvPool) -> SimLane:
         index = len(self.lanes)
@@ -399,12 +429,27 @@ class Simulator:
             done()
 
         topology = self.settings.topology
+        pieces = copy.stretches if self.settings.mechanisms.allocator == "groups" else copy.blocks
         if topology is None:
             transfer = self.network.start((), 0, 0, ended)
         else:
-            size = copy.blocks * self.settings.block_bytes
-            transfer = self.network.start(topology.path(src, dst), size, copy.blocks, ended)
+            pieces *= topology.block_pieces
+            size = copy.blocks * self.settings.block_bytes + pieces * topology.half_rate_bytes
+            path = topology.path(src, dst)
+            transfer = self.network.start(path, size, pieces, ended, self._queued_ps(_instance_of(dst), pieces))
+        if copy.kind != "fetch":
+            self.counts["swap_launches"] += pieces
         self.copying[copy] = (transfer, _instance_of(src), _instance_of(dst))
+
+    def _queued_ps(self, instance: int, launches: int) -> int:
+        """Return how long a copy waits for the launches of those that its instance asked for before it."""
+        topology = self.settings.topology
+        if topology is None or not topology.serial_launches:
+            return 0
+        now = self.clock.now
+        begin = max(now, self.launching_until.get(instance, 0))
+        self.launching_until[instance] = begin + launches * topology.launch_ps
+        return begin - now
 
     def close(self, request: Request, state: int) -> None:
         """Close the account of a request that ends without its last token."""
@@ -436,6 +481,23 @@ class Simulator:
         """A lane reached an iteration, or ran low on blocks, as its scheduler asked."""
         self.log(lane.instance, log.STEPPED, -1, lane.it)
         self.messenger.tell_scheduler(lane, "on_stepped", Stepped(lane.instance, lane.number, lane.it))
+
+    def priority_of(self, request: Request) -> int:
+        """Return the priority of a request, as of the last boundary of its lane."""
+        if self.trace is None:
+            return self.priorities[request.request_class]
+        epoch = 0 if request.lane is None else self.lanes[request.lane].epoch
+        return self.trace.level(conversation_of(request), epoch)
+
+    def new_priorities(self, lane: SimLane, epoch: int) -> None:
+        """A lane has reached an epoch: other priorities are in force for those on it."""
+        if self.instances[lane.instance].state == "down":  # since the boundary; it will see when it works again
+            return
+        lane.epoch = epoch
+        lane.waiting.touch_all()
+        lane.refused = False
+        self.log(lane.instance, log.PRIORITIES, -1, epoch)
+        self.messenger.tell_scheduler(lane, "on_priority_changed", PriorityChanged(epoch))
 
     def reindex(self, lane: SimLane) -> None:
         """Bring the indexes up to date after the queue or the batch of `lane` changed."""

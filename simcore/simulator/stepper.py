@@ -39,6 +39,7 @@ class SimLane(Lane):
         "clock",
         "cuts",
         "drains",
+        "epoch",
         "first",
         "increment",
         "instance",
@@ -74,8 +75,9 @@ class SimLane(Lane):
         self.alarm: Alarm | None = None
         """The next boundary; None while the lane is idle."""
         self.started = self.k = self.first = self.increment = 0
-        self.watched = False
-        """The scheduler waits for an iteration, or for few free blocks."""
+        self.watched = simulator.trace is not None
+        """The scheduler waits for an iteration, for few free blocks, or for new priorities."""
+        self.epoch = 0
         self.drains = False
         """Its instance waits for the last request to leave."""
         self._wake_iterations: list[int] = []
@@ -347,16 +349,22 @@ class SimLane(Lane):
         while blocks and blocks[-1] > self.pool.free:
             del blocks[-1]
         left = len(iterations) + len(blocks)
-        self.watched = left > 0
+        trace = self.simulator.trace
+        self.watched = left > 0 or trace is not None
         if left < asked:
             self.refused = False
             self.simulator.stepped(self)
+        if trace is not None and trace.epoch(self.it) > self.epoch:
+            self.simulator.new_priorities(self, trace.epoch(self.it))
 
     def _until_wake(self) -> int:
         """Return after how many iterations of the batch just formed the next `Stepped` may be due."""
         k = 1 << 60
         if self._wake_iterations:
             k = max(1, self._wake_iterations[0] - self.it)
+        trace = self.simulator.trace
+        if trace is not None:
+            k = min(k, trace.every_iterations - self.it % trace.every_iterations)
         if self._wake_free_blocks:
             spare = self.pool.free - self._wake_free_blocks[-1]
             k = min(k, 1 if spare < 0 or self.chunks else self.decodes.iterations_that_fit(self.it + 1, spare) + 2)

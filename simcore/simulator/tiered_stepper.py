@@ -37,7 +37,10 @@ class SimTieredLane(SimLane, TieredLane):
             sync=mechanisms.swap == "sync",
             swaps=mechanisms.preemption == "swap",
             late=mechanisms.schedule_ahead,
+            adaptive=mechanisms.swap == "adaptive",
         )
+        self.grouped = mechanisms.allocator == "groups"
+        """In which order blocks are taken matters."""
         store.remembers = store.remembers or (store.cached and bool(hooks(self.scheduler, Scheduler)))
         self.at = home
         self.other: SimTieredLane | None = None
@@ -48,6 +51,8 @@ class SimTieredLane(SimLane, TieredLane):
         """It stands at a boundary, and waits for copies out to form an iteration."""
         self.called = False
         """It stalls, and will look again at this instant."""
+        self.stalls_on = False
+        """It stood stalled when this boundary came."""
         self.late_firsts: list[Request] = []
         """Whose first token came out at the last boundary, and nobody was told."""
         self.heard = False
@@ -154,6 +159,7 @@ class SimTieredLane(SimLane, TieredLane):
             self._book(now)
         elif not self.stalled:
             self.started = now
+        self.stalls_on = self.stalled
         self.stalled = self.called = False
         for key in self.store.expired(now):
             self.freed = True
@@ -246,8 +252,9 @@ class SimTieredLane(SimLane, TieredLane):
                 formed = self.schedule(self.started)
         except Stalled:
             formed = self.stalled = True
+            self.counts["swap_conflicts"] += not self.stalls_on
         for copy in self.copies:
-            self._start_copy(copy, awaited=formed and self.sync and copy.kind != "fetch")
+            self._start_copy(copy, awaited=formed and copy.at_once)
         self.copies.clear()
         if not formed:
             self.alarm = None
@@ -277,7 +284,7 @@ class SimTieredLane(SimLane, TieredLane):
     def _break_up(self) -> bool:
         """Let waiting requests lose the blocks they hold until the head fits, if nothing under way will free any."""
         other, broke = self.other, False
-        if other is None or other.works or other.copying or self.copying:
+        if self.copying or (not self.keeps if other is None else other.works or other.copying):
             return False
         while not self.fits_next() and self.drop_last_waiting():
             broke = True
@@ -294,6 +301,8 @@ class SimTieredLane(SimLane, TieredLane):
         if first <= 0:
             raise ValueError(f"cost model: an iteration must take time, got {first} ps for {shape}")
         waited = now - self.started
+        if waited:
+            self.counts["swap_stall_ps"] += waited
         k, free = 1, self._spare()
         alone = self.other is None
         if not (
@@ -303,7 +312,7 @@ class SimTieredLane(SimLane, TieredLane):
             or self.made_room
             or self.joined
             or (self.late_firsts and simulator.tell_firsts)
-            or (not alone and self.chunks)
+            or ((self.grouped or not alone) and self.chunks)
             or (not alone and self._wake_free_blocks)
         ):
             k = min(self.horizon(free), exact)
@@ -412,7 +421,7 @@ class SimTieredLane(SimLane, TieredLane):
             if not self.outstanding:
                 assert self.alarm is not None
                 self._set_off(self.alarm, self.clock.now)
-        if copy.kind != "fetch" and self.sync:
+        if copy.at_once:
             return  # the books changed when it began
         assert copy.request.held is not None
         copy.request.held.copies -= 1

@@ -57,6 +57,9 @@ class Topology:
     network_bytes_per_s: of one node, each direction; 0 if there is only one node.
     nvlink_latency_ps, pcie_latency_ps, network_latency_ps: of one crossing, out or in.
     launch_ps: time to launch one copy.
+    block_pieces: pieces a block is copied in: 1 where it is one piece of memory, 2 x layers where layers lie apart.
+    half_rate_bytes: a piece of this size reaches half the bandwidth; 0: all pieces reach all of it.
+    serial_launches: an instance launches one copy after the other.
     """
 
     instances: int
@@ -70,6 +73,9 @@ class Topology:
     pcie_latency_ps: int = 0
     network_latency_ps: int = 0
     launch_ps: int = 0
+    block_pieces: int = 1
+    half_rate_bytes: int = 0
+    serial_launches: bool = False
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -101,6 +107,9 @@ class Topology:
         pcie_latency_us: float | None = None,
         network_latency_us: float | None = None,
         launch_us: float | None = None,
+        block_pieces: int = 1,
+        half_rate_bytes: int = 0,
+        serial_launches: bool = False,
     ) -> "Topology":
         """Return a topology from settings; what is None is the hardware's, and `gpus_per_node` 8, or tp if more.
 
@@ -133,6 +142,9 @@ class Topology:
             pcie_latency_ps=time(pcie_latency_us, hardware.pcie_latency_s),
             network_latency_ps=time(network_latency_us, hardware.network_latency_s),
             launch_ps=time(launch_us, hardware.copy_launch_s),
+            block_pieces=block_pieces,
+            half_rate_bytes=half_rate_bytes,
+            serial_launches=serial_launches,
         )
 
     def node(self, instance: int) -> int:
@@ -197,5 +209,7 @@ _LEAST = {
     "pcie_latency_ps": 0,
     "network_latency_ps": 0,
     "launch_ps": 0,
+    "block_pieces": 1,
+    "half_rate_bytes": 0,
 }
 """What each number must at least be."""

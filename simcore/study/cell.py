@@ -65,8 +65,10 @@ class Warns(Protocol):
 def settings_of(cell: Cell, lasts_s: float) -> "Settings":
     """Return the settings of a run; `lasts_s`: how long its requests keep arriving."""
     from simcore.simulator import Settings
+    from simcore.simulator.settings import Priorities
 
     spec, options = cell.spec, cell.options
+    priorities = spec.workload.priorities
     return Settings(
         instances=spec.cluster.instances,
         kv_blocks=cell.kv_blocks,
@@ -87,6 +89,7 @@ def settings_of(cell: Cell, lasts_s: float) -> "Settings":
         block_bytes=cell.block_bytes,
         boot_s=spec.cluster.boot_s,
         faults=schedule(spec, cell.seed, lasts_s),
+        priorities=None if priorities is None else Priorities(**priorities.model_dump()),
     )
 
 

@@ -35,8 +35,8 @@ def copies(spec: StudySpec, router: type[Policy]) -> bool:
     )
 
 
-def topology(cluster: ClusterSpec, hardware: Hardware) -> "Topology | None":
-    """Return the links of a cluster; None: there are none, and a copy takes no time.
+def topology(cluster: ClusterSpec, hardware: Hardware, layers: int = 1) -> "Topology | None":
+    """Return the links of a cluster whose model has so many layers; None: there are none, and a copy takes no time.
 
     Raises ValueError for links that cannot be.
     """
@@ -44,4 +44,12 @@ def topology(cluster: ClusterSpec, hardware: Hardware) -> "Topology | None":
 
     if not isinstance(cluster.topology, TopologySpec):
         return None
-    return Topology.of(hardware, instances=cluster.instances, tp=cluster.tp, **cluster.topology.model_dump())
+    said = cluster.topology.model_dump(exclude={"kv_layout", "launches"})
+    return Topology.of(
+        hardware,
+        instances=cluster.instances,
+        tp=cluster.tp,
+        **said,
+        block_pieces=2 * layers if cluster.topology.kv_layout == "layer_major" else 1,
+        serial_launches=cluster.topology.launches == "serial",
+    )

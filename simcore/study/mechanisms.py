@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from simcore.contract import Policy, Router, Scheduler, SplitSMs
+from simcore.contract import Policy, Router, Scheduler, SetRole, SplitSMs
 from simcore.study.errors import Path
 from simcore.study.schema_cluster import ClusterSpec, MechanismSpec
 
@@ -39,6 +39,7 @@ def conflicts(
     for role, policy in (("router", router), ("scheduler", scheduler)):
         if SplitSMs in policy.emits and not mechanisms.sm_split:
             yield (role,), f"{policy.__name__} emits SplitSMs, which needs mechanism.sm_split"
+    yield from _context_switches(cluster, mechanisms, router)
     beyond = _beyond_whole_batches(mechanisms, roles)
     if beyond and scheduler.batch is not Scheduler.batch:  # type: ignore[attr-defined]
         yield (
@@ -57,3 +58,31 @@ def _beyond_whole_batches(mechanisms: "Mechanisms", roles: frozenset[str]) -> li
         "mechanism.sm_split": mechanisms.sm_split,
     }
     return [key for key, on in switched_on.items() if on]
+
+
+def _context_switches(
+    cluster: ClusterSpec, mechanisms: "Mechanisms", router: type[Policy]
+) -> Iterator[tuple[Path, str]]:
+    """Yield what does not go together with block groups, adaptive swap and host copies that stay."""
+    on = {
+        "allocator": mechanisms.allocator == "groups",
+        "swap": mechanisms.swap == "adaptive",
+        "host_copy": mechanisms.host_copy == "keep",
+    }
+    others = {
+        "mechanism.prefix_cache": mechanisms.prefix_cache,
+        "mechanism.sm_split": mechanisms.sm_split,
+        "mechanism.schedule_ahead": mechanisms.schedule_ahead,
+        "cluster.roles": bool(set(cluster.roles) - {"mixed"}),
+        "a router that emits SetRole": SetRole in router.emits,
+    }
+    beside = ", ".join(key for key, is_on in others.items() if is_on)
+    for key in (key for key, is_on in on.items() if is_on):
+        said = f"{key}: {getattr(mechanisms, key)}"
+        if not mechanisms.host_blocks:
+            yield ("mechanism", key), f"{said} needs cluster.host_memory_gib to hold a KV block or more"
+        if beside:
+            yield ("mechanism", key), f"{said} does not run with {beside} yet"
+    if mechanisms.host_prealloc_blocks and not (on["allocator"] and on["host_copy"]):
+        rule = "needs allocator: groups and host_copy: keep"
+        yield ("mechanism", "host_prealloc_blocks"), f"{rule}, got {mechanisms.host_prealloc_blocks}"

@@ -187,8 +187,8 @@ class _Resolver(Lookup):
             ),
         )
 
-    def topology(self, hardware: Hardware) -> "Topology | None":
-        return self.attempt(("cluster", "topology"), lambda: topology(self.spec.cluster, hardware))
+    def topology(self, hardware: Hardware, layers: int = 1) -> "Topology | None":
+        return self.attempt(("cluster", "topology"), lambda: topology(self.spec.cluster, hardware, layers))
 
     def link_names(self, hardware: Hardware | None) -> tuple[str, ...] | None:
         """Return the names of the links a fault may hit; None if they are not known."""
@@ -235,7 +235,7 @@ class _Resolver(Lookup):
             at = ("systems", name, *below)
             # A mechanism may be written for this system, or once for all.
             self.wrong(at if self.document.has(at) or below[0] != "mechanism" else below, message)
-        links = self.topology(hardware) if copies(self.spec, router.policy) else None
+        links = self.topology(hardware, model.layers) if copies(self.spec, router.policy) else None
         return System(router, scheduler, mechanisms, blocks, links)
 
     def policy(self, at: Path, chosen: PolicySpec, role: str) -> ChosenPolicy | None:

@@ -51,7 +51,9 @@ class TopologySpec(Spec):
     """Where the instances stand and what connects them; a rate or time left out is the hardware's.
 
     `nvlink_gbs`, `pcie_gbs`, `network_gbs`: 1e9 bytes per second and direction, of a GPU, a PCIe switch, a node; 0:
-    there is none.
+    there is none. `kv_layout`: whether a KV block is one piece of memory, or one of each layer's K and V, as vLLM's;
+    a piece of `half_rate_bytes` reaches half the bandwidth; `launches: serial`: an instance launches one copy after the
+    other.
     """
 
     gpus_per_node: Count | None = None
@@ -63,6 +65,9 @@ class TopologySpec(Spec):
     pcie_latency_us: NotNegative | None = None
     network_latency_us: NotNegative | None = None
     launch_us: NotNegative | None = None
+    kv_layout: Literal["block_major", "layer_major"] = "block_major"
+    half_rate_bytes: Annotated[int, Field(ge=0, le=10**9)] = 0
+    launches: Literal["parallel", "serial"] = "parallel"
 
 
 class ClusterSpec(Spec):
@@ -107,7 +112,7 @@ class MechanismSpec(Spec):
 
     prefix_cache: Annotated[Literal["off", "cold", "warm"], OFF] | None = None
     preemption: Literal["recompute", "swap"] | None = None
-    swap: Literal["sync", "async"] | None = None
+    swap: Literal["sync", "async", "adaptive"] | None = None
     schedule_ahead: Annotated[int, Field(ge=0, le=1)] | None = None
     sm_split: Annotated[
         tuple[Percent, Percent] | Off | None,
@@ -118,6 +123,10 @@ class MechanismSpec(Spec):
     sm_switch_s: NotNegative | None = None
     lost: Literal["requeued", "failed"] | None = None
     max_waiting: Annotated[Natural | Off | None, or_else(str, Off, Natural | None), OFF] = None
+    allocator: Literal["paged", "groups"] | None = None
+    group_blocks: Count | None = None
+    host_copy: Literal["drop", "keep"] | None = None
+    host_prealloc_blocks: Annotated[int, Field(ge=0, le=10**9)] | None = None
 
     def over(self, other: "MechanismSpec") -> "MechanismSpec":
         """Return the keys of both; where both have one, this one's."""

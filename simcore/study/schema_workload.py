@@ -7,13 +7,22 @@ from pydantic import Field
 from simcore.study.spec import Natural, NotNegative, Positive, Share, Slug, Spec
 
 
+class PrioritiesSpec(Spec):
+    """Priorities of conversations that change every so many iterations of a lane: docs/mechanisms.md."""
+
+    pattern: Literal["random", "markov"]
+    levels: Annotated[int, Field(ge=2, le=10**6)] = 2
+    stay: Annotated[float, Field(ge=0, le=1)] = 0.8
+    every_iterations: Annotated[int, Field(ge=1, le=10**9)] = 25
+
+
 class WorkloadSpec(Spec):
     """The traffic: a catalogued workload, a file or a ServeGen folder (`trace`), or requests drawn from distributions.
 
     What the distributions, `sessions`, `programs`, `groups` and `clients` take is `traces`' to say, and so is what a
     trace needs beside it. `rate` in requests per second rescales the times of a trace; `requests` takes its first N.
     `classes` shares the requests out, each class with a `share`, a `priority` and time-outs of its own;
-    `ttft_timeout_s` and `timeout_s` are those of the others.
+    `ttft_timeout_s` and `timeout_s` are those of the others. `priorities` are in place of those of classes.
     """
 
     trace: str | None = None
@@ -37,6 +46,7 @@ class WorkloadSpec(Spec):
     clients: dict[str, Any] | None = None
     ttft_timeout_s: Positive | None = None
     timeout_s: Positive | None = None
+    priorities: PrioritiesSpec | None = None
 
 
 class WarmUp(Spec):

@@ -90,6 +90,8 @@ def _check_alone(workload: WorkloadSpec) -> None:
         replaced = ("trace", *WHOLE, *_REPLACED.get(whole, ("prompt_tokens", "output_tokens")))
         both = [key for key in replaced if key in written and key != whole]
         wrong += [f"{key}: {whole} bring their own; leave one of the two out" for key in both]
+    if workload.priorities is not None and any("priority" in one for one in (workload.classes or {}).values()):
+        wrong.append("priorities: classes have priorities of their own; leave one of the two out")
     if wrong:
         raise ValueError("\n".join(wrong))
 

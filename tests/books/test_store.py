@@ -185,7 +185,7 @@ def test_a_cleared_store_is_as_new():
     kv.remembers = True
     kv.note_end(one, {})
     kv.pin(1, held(one).content, 40, 50)
-    kv.host_free, kv.reserved = 2, 3
+    kv.host.free, kv.reserved = 2, 3
     kv.clear()
     assert (kv.pool.free, kv.host_free, kv.reserved, kv.pinned_blocks) == (10, 5, 0, 0)
     assert not kv.tails
