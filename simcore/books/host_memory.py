@@ -5,6 +5,7 @@ from the beginning up to where the contents of two turns part or the copy was ov
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from simcore.books.block_cache import BlockCache
 from simcore.books.block_groups import BlockGroups
@@ -25,7 +26,7 @@ class HostCopy:
         self.tokens = self.blocks = self.used = 0
         self.needed = False
         """It is the only one, or is being read."""
-        self.chain = None
+        self.chain: Any = None
 
 
 class HostMemory:
@@ -101,9 +102,8 @@ class HostMemory:
             self._trim(copy, wanted)
         unneeded = [other for other in self.copies.values() if not other.needed and other is not copy]
         self._overwrite(wanted - copy.blocks - self._empty, unneeded)
-        for other in self._overwrite(wanted - copy.blocks - self._empty, lower):
-            self._unneed(other.request)
-            self.overwritten.append(other.request)
+        lost = self._overwrite(wanted - copy.blocks - self._empty, lower)
+        self.overwritten += [other.request for other in lost]
         self._add(copy, wanted - copy.blocks)
         assert request.held is not None
         copy.request, copy.content, copy.tokens = request, request.held.content, tokens

@@ -35,7 +35,6 @@ class TieredLane(TieredPrefix):
         self.ready.clear()
         formed = super().schedule(now)
         self.made_room, self.closed = self.closed, False
-        self.whole_only = False
         return formed
 
     def _run_short(self, blocks: int, partial: Request | None) -> None:

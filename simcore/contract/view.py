@@ -42,6 +42,10 @@ class RequestView(Protocol):
     @property
     def kv_blocks(self) -> int: ...
     @property
+    def host_tokens(self) -> int:
+        """Tokens of it whose KV its instance's host has: a swap out copies what is behind them, a swap in those."""
+
+    @property
     def state(self) -> RequestState: ...
     @property
     def instance(self) -> InstanceId | None: ...

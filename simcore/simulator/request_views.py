@@ -59,6 +59,14 @@ class LiveRequest:
         return lane.blocks_after(request, lane.passed(), in_flight=lane.k > 0)
 
     @property
+    def host_tokens(self) -> int:
+        request = self._request
+        if request.lane is None or request.held is None:
+            return 0
+        store = self._simulator.instances[self._simulator.place_of(request.lane)].store
+        return 0 if store is None else store.host.valid(request)
+
+    @property
     def state(self) -> RequestState:
         return cast(RequestState, STATES[self._request.state])
 

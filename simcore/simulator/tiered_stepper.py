@@ -250,6 +250,7 @@ class SimTieredLane(SimLane, TieredLane):
                 formed = formed or (not self.made_room and self.schedule(self.started))  # nothing runs: heard at once
             if not formed and self.waiting and not self.made_room and self._break_up():
                 formed = self.schedule(self.started)
+            self.whole_only = False
         except Stalled:
             formed = self.stalled = True
             self.counts["swap_conflicts"] += not self.stalls_on

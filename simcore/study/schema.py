@@ -115,9 +115,6 @@ STAND_IN: dict[str, Any] = {
 """Valid values of the required keys: where one is broken, the others can still be checked."""
 
 _MECHANISMS = (
-    "swap.adaptive",
-    "allocator",
-    "host_copy",
     "migration",
     "kv_pool",
     "abort",

@@ -96,8 +96,6 @@ def test_the_tiny_study_has_no_problems():
         ("  rate: 20\n", "", "6:1: workload.rate: must be a number > 0, got nothing"),
         # of a later version
         ("question: does it run?", "rollout: {}", "2:1: rollout: simcore 0.3.0 does not run `rollout` yet"),
-        ("question: does it run?", "mechanism: {swap: adaptive}",
-         "2:13: mechanism.swap: simcore 0.3.0 does not run `swap: adaptive` yet"),
         ("router: round_robin", "mechanism: {migration: two_stage}",
          "14:29: systems.round_robin.mechanism.migration: simcore 0.3.0 does not run `migration` yet"),
         # what is wrong between two keys
@@ -129,7 +127,8 @@ def test_a_mistake_is_named_where_it_is_written(old, new, line):
         ("study: again", "16:1: study: key is written twice"),
         ("sweep: {workload.rat: [1, 2]}", "16:9: workload.rat: unknown key; have trace, format, time_unit, columns, "
          "bad_rows, block_tokens, order, from_s, for_s, arrivals, prompt_tokens, output_tokens, rate, requests, "
-         "classes, sessions, programs, groups, clients, ttft_timeout_s, timeout_s (did you mean 'rate'?)"),
+         "classes, sessions, programs, groups, clients, ttft_timeout_s, timeout_s, priorities "
+         "(did you mean 'rate'?)"),
         ("sweep: {workload.rate: [1, -2, x]}", ["16:28: workload.rate: must be > 0, got -2",
                                                 "16:32: workload.rate: must be a number, got 'x'"]),
         ("sweep: {systems.two.router.choices: [1, 0]}",

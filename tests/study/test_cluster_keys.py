@@ -96,8 +96,8 @@ def test_a_topology_is_the_hardwares_but_for_what_is_written():
         ("{topology: nvlink}", "5:11: cluster.topology: must be none, got 'nvlink'"),
         ("{topology: {pcie_gbps: 5}}",
          "5:22: cluster.topology.pcie_gbps: unknown key; have gpus_per_node, gpus_per_pcie_switch, nvlink_gbs, "
-         "pcie_gbs, network_gbs, nvlink_latency_us, pcie_latency_us, network_latency_us, launch_us "
-         "(did you mean 'pcie_gbs'?)"),
+         "pcie_gbs, network_gbs, nvlink_latency_us, pcie_latency_us, network_latency_us, launch_us, kv_layout, "
+         "half_rate_bytes, launches (did you mean 'pcie_gbs'?)"),
         ("{topology: {pcie_gbs: 0}}", "5:22: cluster.topology.pcie_gbs: must be > 0, got 0"),
         ("{host_memory_gib: 1, tp: 4, topology: {gpus_per_node: 2}}",
          "5:49: cluster.topology.gpus_per_node: must be at least tp (4), got 2"),

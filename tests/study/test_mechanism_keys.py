@@ -87,7 +87,7 @@ def test_a_mechanism_is_swept_like_any_key():
         ("{prefix_cache: hot}", "prefix_cache: must be off or cold or warm, got 'hot'"),
         ("{prefix_cache: true}", "prefix_cache: must be off or cold or warm, got true"),
         ("{preemption: drop}", "preemption: must be recompute or swap, got 'drop'"),
-        ("{swap: sinc}", "swap: must be sync or async, got 'sinc' (did you mean 'sync'?)"),
+        ("{swap: sinc}", "swap: must be sync or async or adaptive, got 'sinc' (did you mean 'sync'?)"),
         ("{schedule_ahead: 2}", "schedule_ahead: must be <= 1, got 2"),
         ("{schedule_ahead: true}", "schedule_ahead: must be a whole number, got true"),
         ("{sm_split: 50}", "sm_split: must be off, got 50"),
@@ -102,7 +102,8 @@ def test_a_mechanism_is_swept_like_any_key():
         ("{max_waiting: none}", "max_waiting: must be off, got 'none'"),
         ("{prefix_cash: cold}",
          "prefix_cash: unknown key; have prefix_cache, preemption, swap, schedule_ahead, sm_split, contention, "
-         "sm_switch_s, lost, max_waiting (did you mean 'prefix_cache'?)"),
+         "sm_switch_s, lost, max_waiting, allocator, group_blocks, host_copy, host_prealloc_blocks "
+         "(did you mean 'prefix_cache'?)"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("put", "name"), [(with_study, ""), (with_system, "systems.round_robin.")])

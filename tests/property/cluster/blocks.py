@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from tests.property.cluster.groups import Blocks, Groups
 from tests.property.cluster.requests import PlainRequest
 
 
 class Block:
     """One KV block: how many hold it, and which chain of tokens it is the end of (None: nothing known)."""
 
-    __slots__ = ("chain", "holds")
+    __slots__ = ("chain", "holds", "number")
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
         self.holds = 0
         self.chain: int | None = None
 
@@ -20,7 +22,7 @@ class Pool:
 
     def __init__(self, total: int, size: int, cached: bool, names: dict[Any, int]) -> None:
         self.total, self.size, self.cached, self.names = total, size, cached, names
-        self.queue: dict[Block, None] = {Block(): None for _ in range(total)}
+        self.queue: dict[Block, None] = {Block(number): None for number in range(total)}
         self.found: dict[int, Block] = {}
         self.evictions = 0
 
@@ -129,3 +131,22 @@ class Pool:
         assert all(block.holds == 0 for block in self.queue)
         assert all(block.chain == chain for chain, block in self.found.items())
         assert len(self.queue) <= self.total
+
+
+class GroupedPool(Pool):
+    """The same where neighbours are handed out together."""
+
+    def __init__(self, total: int, size: int, group: int) -> None:
+        super().__init__(total, size, cached=False, names={})
+        self.groups = Groups(total, group, 0)
+        self.by_number = {block.number: block for block in self.queue}
+
+    def grow(self, request: PlainRequest, tokens: int) -> None:
+        for number in self.groups.take(request.held, max(0, self.blocks(tokens) - len(request.held))):
+            self.hold(self.by_number[number])
+            request.held.append(self.by_number[number])
+
+    def release(self, blocks: list[Block]) -> None:
+        assert isinstance(blocks, Blocks)
+        self.groups.give(blocks, [block.number for block in blocks])
+        super().release(blocks)

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from functools import partial
 from typing import Any
 
+from simcore.books.draw import seed_of, uniform
 from simcore.contract import Arrived, Cancelled, Done, Rejected, SplitSMs, TurnEnded, to_ps
 from simcore.contract import decisions as log
 from simcore.simulator import Settings
@@ -38,6 +39,8 @@ class Cluster(Clock):
         self.preemptions = 0
         self.arrived = 0
         self.splitting: dict[int, SplitSMs] = {}
+        self.levels: dict[int, list[int]] = {}
+        """Of each conversation, its priority in each epoch so far, where these stay for a while."""
         self.given_up: dict[int, str] = {}
         """Requests whose clients have given them up, at their next boundary."""
         self.network = Network(self, settings.topology)
@@ -60,6 +63,24 @@ class Cluster(Clock):
             lane.view = LaneSight(lane)
         self.reports[instance.id] = Report(instance)
         return instance
+
+    def priority(self, request: PlainRequest) -> int:
+        """As of the last boundary of its lane."""
+        given = self.settings.priorities
+        if given is None:
+            return int(self.workload.priorities[request.request_class])
+        epoch = 0 if request.lane is None else request.lane.epoch
+        seed = seed_of(self.settings.seed, self.settings.replication, 3)
+        who, levels = request.conversation, given.levels
+        if given.pattern == "random":
+            return int(uniform(seed, (who, epoch, 0)) * levels)
+        trace = self.levels.setdefault(who, [int(uniform(seed, (who, 0, 0)) * levels)])
+        for e in range(len(trace), epoch + 1):
+            trace.append(trace[-1])
+            if uniform(seed, (who, e, 0)) >= given.stay:
+                others = [other for other in range(levels) if other != trace[-2]]
+                trace[-1] = others[int(uniform(seed, (who, e, 1)) * (levels - 1))]
+        return trace[epoch]
 
     # -- the run -------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.property.cluster.blocks import Block
+from tests.property.cluster.groups import Blocks, pieces
 from tests.property.cluster.requests import PlainRequest
 
 
@@ -28,7 +29,9 @@ class Copy:
     lane: Any
     count: int
     waited: bool = False
-    held: list[Block] = field(default_factory=list)
+    held: Blocks = field(default_factory=Blocks)
+    here: list[Block] = field(default_factory=list)
+    there: list[int] = field(default_factory=list)
     flow: Any = None
     over: bool = False
 
@@ -45,9 +48,19 @@ class Copy:
             assert self.request.kept is not None
             self.request.kept.copying = True
             ends["hand"] = (self.request.kept.lane.instance.id, here)
-        self.flow = cluster.network.start(
-            *ends[self.kind], self.count * cluster.settings.block_bytes, self.count, self.end
-        )
+        self.flow = cluster.network.start(*ends[self.kind], *self.work(), self.end, here)
+
+    def work(self) -> tuple[int, int]:
+        """Its bytes, as they count on a link, and its launches."""
+        cluster = self.lane.cluster
+        topology, count = cluster.settings.topology, self.count
+        if cluster.mechanisms.allocator == "groups":
+            count = pieces([block.number for block in self.here], self.there)
+        count *= 1 if topology is None else topology.block_pieces
+        if self.kind != "hand":
+            cluster.counters["swap_launches"] += count
+        lost = 0 if topology is None else count * topology.half_rate_bytes
+        return self.count * cluster.settings.block_bytes + lost, count
 
     def end(self) -> None:
         """All bytes are there."""

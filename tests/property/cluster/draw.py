@@ -1,11 +1,11 @@
 """Draw: a cluster with any of its mechanisms on, traffic and policies, from one seed."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from simcore.contract import Shape
-from simcore.simulator.settings import Fault, Mechanisms, Settings
+from simcore.simulator.settings import Fault, Mechanisms, Priorities, Settings
 from simcore.simulator.topology import Topology
 from tests.property.cluster.routers import DrawnRouter, Manner, Reading
 from tests.property.cluster.schedulers import (
@@ -16,6 +16,8 @@ from tests.property.cluster.schedulers import (
     Plain,
     Shortest,
     Spilling,
+    Switching,
+    Urgent,
     Watching,
     put_together,
 )
@@ -39,6 +41,9 @@ MECHANISMS = (
     "stragglers",
     "max_waiting",
 )
+HOSTED = ("groups", "keep", "adaptive")
+SWITCHES = (*HOSTED, "epochs", "pieces")
+"""Mechanisms of context switches; they are drawn apart, beside what they run with."""
 LOADS = ("free_blocks", "running", "waiting", "waiting_tokens", "waiting_blocks")
 MORE = ("state", "role", "pinned_blocks", "reserved_blocks", "host_free_blocks")
 HEARD = ("arrived", "woke", "first_token", "finished", "prefilled", "turn_ended")
@@ -107,6 +112,8 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
         names -= {"pins"}
     if "lanes" in names:
         names -= {"roles"}  # two lanes do the work of both roles
+    more = random.Random(f"switches {seed}")
+    names |= _switches(more, names, only)
     instances = rnd.choice([1, 1, 2, 3, 5]) if not tight else rnd.choice([1, 1, 2, 3])
     size = rnd.choice([16, 16, 1, 4])
     kv_tokens = rnd.choice([160, 320]) if tight else rnd.choice([320, 640, 1280, 4800])
@@ -132,6 +139,15 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
     }
     if "links" in names:
         numbers |= {"topology": _topology(rnd, instances), "block_bytes": rnd.choice([10**5, 10**6, 1234567])}
+    if "epochs" in names:
+        patterns = (Priorities("random"), Priorities("markov"), Priorities("markov", stay=0.3))
+        often = {"levels": more.choice([2, 2, 5]), "every_iterations": more.choice([1, 7, 25])}
+        numbers["priorities"] = replace(more.choice(patterns), **often)
+    if "pieces" in names:
+        pieces = {"block_pieces": more.choice([1, 64]), "half_rate_bytes": more.choice([0, 1000, 12345])}
+        launches = {"serial_launches": more.random() < 0.7, "launch_ps": more.choice([10**5, 10**7])}
+        numbers["topology"] = replace(numbers["topology"], **pieces, **launches)
+    numbers["mechanisms"] = replace(numbers["mechanisms"], **_hosted(more, names, kv_tokens // size))
     numbers["faults"] = _faults(rnd, names, instances, numbers.get("topology"))
     answers = {
         "seed": seed,
@@ -146,6 +162,8 @@ def draw(seed: int, only: frozenset[str] | None = None) -> Case:
         parts.append(Spilling)
     if "pins" in names:
         parts.append(Pinning)
+    if "epochs" in names:
+        parts = [part for part in parts if part is not Shortest] + [Urgent, Switching]
     manner = _manner(rnd, names, bool(roles))
     traffic = draw_traffic(rnd, names, kv_tokens, size, tight)
     return Case(seed, names, numbers, manner, put_together(*parts), answers, traffic)
@@ -184,6 +202,30 @@ def _mechanisms(rnd: random.Random, names: frozenset[str], blocks: int) -> Mecha
     if "max_waiting" in names:
         answers["max_waiting"] = rnd.choice([1, 3, 10])
     return Mechanisms(**answers)
+
+
+def _switches(more: random.Random, names: frozenset[str], only: frozenset[str] | None) -> frozenset[str]:
+    """Draw mechanisms of context switches; if they are asked for, with the swap they need."""
+    drawn = frozenset(name for name in SWITCHES if more.random() < 0.6)
+    drawn = drawn & only if only is not None else drawn if more.random() < 0.5 else frozenset()
+    if names & {"prefix", "pins", "roles", "lanes", "ahead"} or (only is None and "swap" not in names):
+        drawn -= frozenset(HOSTED)
+    if "links" not in names:
+        drawn -= {"pieces"}
+    return drawn | ({"swap"} if drawn & frozenset(HOSTED) else frozenset())
+
+
+def _hosted(more: random.Random, names: frozenset[str], blocks: int) -> dict[str, Any]:
+    answers: dict[str, Any] = {}
+    if "groups" in names:
+        answers |= {"allocator": "groups", "group_blocks": more.choice([1, 2, 5, 60])}
+    if "keep" in names:
+        answers |= {"host_copy": "keep", "host_blocks": more.choice([blocks // 2 + 1, blocks, 8 * blocks])}
+    if names >= {"groups", "keep"}:
+        answers["host_prealloc_blocks"] = more.choice([0, 1, 3])
+    if "adaptive" in names:
+        answers["swap"] = "adaptive"
+    return answers
 
 
 def _roles(rnd: random.Random, instances: int) -> tuple[str, ...]:

@@ -58,7 +58,8 @@ class Forming:
     def unblock(self: Any) -> None:
         """Nothing moves: who waits in a decode lane with blocks yields to the head of its queue, the last first."""
         instance, pool = self.instance, self.instance.pool
-        if self.position == 0 or self.running or not self.waiting or not instance.is_stuck:
+        may_hold = instance.host.keep if len(instance.lanes) == 1 else self.position == 1
+        if not may_hold or self.running or not self.waiting or not instance.is_stuck:
             return
         while True:
             head = self.waiting[0]
@@ -93,7 +94,7 @@ class Forming:
             victim = self.running[-1] if chosen is None else self.cluster.live[chosen]
             assert victim in self.running
             self.yielded = True
-            kind = self.evict(victim, self.choose_spill(victim))
+            kind = self.evict(victim, self.choose_spill(victim), self.note)
             self.later.append(partial(self.tell_evicted, victim, kind))
 
     def choose_spill(self: Any, victim: PlainRequest) -> str:
@@ -137,11 +138,14 @@ class Forming:
         pool = self.instance.pool
         if request.ready:
             return 1, pool.blocks(request.computed + 1) - len(request.held) - sum(block.holds > 0 for block in hits)
-        before = len(hits) * pool.size
+        copied = 0 if request.held else self.instance.host.prefix(request)
+        before = request.computed if request.held else copied or len(hits) * pool.size
         tokens = min(request.target - before, budget)
-        covered = request.target if self.scheduler.reserve_full_prompt else before + tokens
+        whole = self.scheduler.reserve_full_prompt or self.whole_only
+        covered = request.target if whole else before + tokens
         there = pool.beginning(request, covered // pool.size if pool.cached else 0)
-        return tokens, pool.blocks(covered) - sum(block.holds > 0 for block in there)
+        need = pool.blocks(covered) - len(request.held) - sum(block.holds > 0 for block in there)
+        return tokens, need
 
     def start(self: Any, request: PlainRequest, hits: list[Any], tokens: int) -> None:
         """It leaves the queue: to run in this iteration, or to have its KV copied."""
@@ -149,6 +153,11 @@ class Forming:
         for block in hits:
             pool.hold(block)
             request.held.append(block)
+        copied = 0 if ready or request.held else self.instance.host.prefix(request)
+        if copied and not self.waits_for_copy():
+            self.copy_prefix(request, copied, waited=False)
+            self.instance.next_turn_runs(self, request)
+            return
         if request.scheduled < 0:
             request.scheduled = now
             request.cached = len(hits) * pool.size
@@ -156,8 +165,11 @@ class Forming:
             self.cluster.counters["prefix_query_tokens"] += request.target if pool.cached else 0
         if not ready:
             request.prefilling = True
-            request.computed = len(hits) * pool.size
+            before = request.computed if request.held and not hits else copied or len(hits) * pool.size
+            request.computed = before
             pool.prefill(request, request.computed + tokens)
+            if copied:
+                self.copy_prefix(request, copied, waited=True)
             self.note(log.ADMITTED, request, tokens)
             self.run_now(request, tokens)
         elif request.elsewhere:
@@ -172,23 +184,59 @@ class Forming:
         """Its KV is on the host or on another instance."""
         pool = self.instance.pool
         kind = "in" if request.kept is None else "hand"
-        waited = kind == "in" and self.cluster.mechanisms.swap == "sync"
+        waited = kind == "in" and self.waits_for_copy()
         count = pool.blocks(request.computed) - hits
         copy = Copy(kind, request, self, count, waited)
         request.copies.append(copy)
         request.elsewhere = False
         self.starting.append(copy)
         self.note(log.FETCH, request, count)
+        if kind == "in":
+            self.reads_host(copy, hits)
         if waited:
-            self.instance.free_host(request)
+            self.instance.host.release(request)
             self.waits_for.append(copy)
             pool.grow(request, request.computed + 1)
+            copy.here = request.held[hits : hits + count]
             self.note(log.JOINED, request, request.computed)
             self.run_now(request, 1)
         else:
             pool.grow(request, request.computed)
+            copy.here = request.held[hits : hits + count]
             request.state = PAUSED
             self.copying[request] = copy
+
+    def waits_for_copy(self: Any) -> bool:
+        """The iteration being formed would wait for a copy from the host."""
+        how = self.cluster.mechanisms.swap
+        if how == "adaptive":
+            return not self.running or len(self.copying) + 1 > len(self.running)
+        return bool(how == "sync")
+
+    def reads_host(self: Any, copy: Copy, first: int) -> None:
+        host = self.instance.host
+        copy.there = host.numbers(copy.request, first, first + copy.count)
+        host.use(copy.request)
+        self.cluster.counters["swap_in_blocks"] += copy.count
+
+    def copy_prefix(self: Any, request: PlainRequest, tokens: int, waited: bool) -> None:
+        """The beginning of a prompt comes from the host."""
+        pool, host = self.instance.pool, self.instance.host
+        copy = Copy("in", request, self, tokens // pool.size, waited)
+        request.copies.append(copy)
+        self.starting.append(copy)
+        self.note(log.FETCH, request, copy.count)
+        self.reads_host(copy, 0)
+        self.cluster.counters["host_prefix_tokens"] += tokens
+        if waited:
+            self.waits_for.append(copy)
+        else:
+            request.computed = tokens
+            pool.grow(request, tokens)
+            host.of(request).needed = True
+            request.state = PAUSED
+            self.copying[request] = copy
+        copy.here = request.held[: copy.count]
 
     def run_now(self: Any, request: PlainRequest, tokens: int) -> None:
         request.state = RUNNING

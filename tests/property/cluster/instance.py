@@ -7,8 +7,10 @@ from typing import Any
 
 from simcore.contract import Arrived, Cancelled, Done, InstanceDown, InstanceUp, SetRole
 from simcore.contract import decisions as log
-from tests.property.cluster.blocks import Block, Pool
+from tests.property.cluster.blocks import Block, GroupedPool, Pool
 from tests.property.cluster.copies import Copy, Kept, give_back
+from tests.property.cluster.groups import Blocks
+from tests.property.cluster.host import HostMemory
 from tests.property.cluster.lane import Lane
 from tests.property.cluster.requests import CANCELLED, FAILED, FINISHED, UNROUTED, PlainRequest
 
@@ -49,7 +51,10 @@ class Instance:
         settings, mechanisms = self.cluster.settings, self.cluster.mechanisms
         cached = mechanisms.prefix_cache is not None
         self.pool = Pool(settings.kv_blocks, settings.block_tokens, cached, self.cluster.names)
-        self.host_free = mechanisms.host_blocks
+        if mechanisms.allocator == "groups":
+            self.pool = GroupedPool(settings.kv_blocks, settings.block_tokens, mechanisms.group_blocks)
+        self.host = HostMemory(self.cluster, settings.block_tokens)
+        self.cluster.network.through.pop(self.id, None)
         self.kept: list[Kept] = []
         self.pins: dict[int, Pin] = {}
 
@@ -87,9 +92,9 @@ class Instance:
         """Blocks a waiting request needs, as routers read it."""
         return self.pool.blocks(request.target) - len(request.held)
 
-    def free_host(self, request: PlainRequest) -> None:
-        self.host_free += request.host
-        request.host = 0
+    @property
+    def host_free(self) -> int:
+        return self.host.free
 
     # -- pins --------------------------------------------------------------------------------------------------------
 
@@ -178,8 +183,7 @@ class Instance:
                 self.lose_kept(request)
         for request in lost:
             give_back(request)
-            request.held = []
-            request.host = 0
+            request.held = Blocks()
         lost = [request for request in lost if request.id in cluster.live]
         untold = [request for lane in self.lanes for request in lane.late]
         for lane in self.lanes:

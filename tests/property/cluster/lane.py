@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from simcore.contract import Blocked, Finished, FirstToken, Prefilled, Shape, Stepped
+from simcore.contract import Blocked, Finished, FirstToken, Prefilled, PriorityChanged, Shape, Stepped
 from simcore.contract import decisions as log
 from tests.property.cluster.copies import Copy
 from tests.property.cluster.forming import Forming
@@ -21,6 +21,7 @@ class Lane(Forming, Leaving):
         self.waiting: list[PlainRequest] = []
         self.iterations = 0
         self.boundaries = 0
+        self.epoch = 0
         self.marks: list[int] = []
         self.lows: list[int] = []
         self.empty()
@@ -34,7 +35,7 @@ class Lane(Forming, Leaving):
         self.outgoing: list[Copy] = []
         self.plan: list[tuple[PlainRequest, int]] = []
         self.later: list[Callable[[], None]] = []
-        self.yielded = self.barred = False
+        self.yielded = self.barred = self.whole_only = False
         self.starting: list[Copy] = []
         self.waits_for: list[Copy] = []
         self.late: list[PlainRequest] = []
@@ -43,6 +44,8 @@ class Lane(Forming, Leaving):
         self.busy = self.standing = self.refused = self.told_blocked = self.freed = self.gave = False
         self.event: Any = None
         self.started = 0
+        self.stalls_since = 0
+        """When it began to stall, plus one; 0: it does not."""
 
     # -- from outside -------------------------------------------------------------------------------------------
 
@@ -101,11 +104,17 @@ class Lane(Forming, Leaving):
             if not instance.works:
                 return
         self.form()
+        self.whole_only = False
         for copy in self.starting:
             if not copy.over:
                 copy.start()
         self.standing = False
         self.started = self.cluster.now
+        if self.stalled and not self.stalls_since:
+            self.stalls_since = self.cluster.now + 1
+            self.cluster.counters["swap_conflicts"] += 1
+        if not self.stalled and not self.plan:
+            self.stalls_since = 0
         if self.plan:
             self.busy = True
             if not self.waits_for:
@@ -151,6 +160,8 @@ class Lane(Forming, Leaving):
             self.tell_finished(request)
         if self.instance.works:
             self.report_steps()
+        if self.instance.works:
+            self.see_epoch()
 
     @property
     def hands_over(self) -> bool:
@@ -186,11 +197,26 @@ class Lane(Forming, Leaving):
             fact = Stepped(self.instance.id, self.position, self.iterations)
             self.cluster.tell(self, "on_stepped", fact)
 
+    def see_epoch(self) -> None:
+        """Other priorities, every so many iterations."""
+        given = self.cluster.settings.priorities
+        if given is not None and self.iterations % given.every_iterations == 0:
+            self.epoch = self.iterations // given.every_iterations
+            for request in self.waiting:
+                request.key = self.scheduler.order(self.cluster.views.request(request))
+            self.sort()
+            self.changed()
+            self.cluster.write(self.instance.id, log.PRIORITIES, -1, self.epoch)
+            self.cluster.tell(self, "on_priority_changed", PriorityChanged(self.epoch))
+
     # -- setting off ------------------------------------------------------------------------------------------------
 
     def set_off(self) -> None:
         """The iteration starts: at its boundary, or when the copies that began there have ended."""
         cluster, instance = self.cluster, self.instance
+        since = self.stalls_since - 1 if self.stalls_since else self.started
+        self.stalls_since = 0
+        cluster.counters["swap_stall_ps"] += cluster.now - since
         first: int = cluster.settings.cost.line(self.shape())[0]
         if instance.slowness != 1000:
             first = first * instance.slowness // 1000
@@ -227,6 +253,7 @@ class Lane(Forming, Leaving):
             if lane is not self and (self.freed or stopped) and (lane.waiting or lane.running):
                 lane.wake()
         if self.barred and not self.busy and not self.running and self.waiting:
+            self.whole_only = True
             self.wake()
         idle = not self.busy and not self.running and self.event is None
         if idle and self.waiting and not self.told_blocked and instance.is_stuck:

@@ -1,5 +1,6 @@
 """How requests leave a plain lane: finished, preempted, swapped, handed over, aborted."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -7,7 +8,8 @@ from simcore.contract import Abort, Done, Preempt, Preempted
 from simcore.contract import decisions as log
 from tests.property.cluster.blocks import Block
 from tests.property.cluster.copies import Copy, Kept, give_back
-from tests.property.cluster.requests import FINISHED, PAUSED, RUNNING, SWAPPED, PlainRequest
+from tests.property.cluster.groups import Blocks
+from tests.property.cluster.requests import FINISHED, PAUSED, RUNNING, SWAPPED, WAITING, PlainRequest
 
 
 class Leaving:
@@ -33,6 +35,8 @@ class Leaving:
     def finish(self: Any, request: PlainRequest) -> None:
         self.leave(request)
         self.give(request.held)
+        if request.program < 0:
+            self.instance.host.forget(request)
         self.cluster.ended(request, FINISHED)
 
     def leave_with_blocks(self: Any, request: PlainRequest) -> None:
@@ -49,23 +53,23 @@ class Leaving:
         """It was dispatched elsewhere; its blocks stay until they are copied."""
         self.paused.remove(request)
         request.kept = Kept(self, request.held)
-        request.held = []
+        request.held = Blocks()
         request.elsewhere = True
         self.instance.kept.append(request.kept)
 
-    def evict(self: Any, request: PlainRequest, kv: str) -> int:
-        """Out of the batch and back to the queue; return what to write down."""
+    def evict(self: Any, request: PlainRequest, kv: str, write: Callable[[int, PlainRequest, int], None]) -> int:
+        """Out of the batch and back to the queue; return what to write down of it, `write` what befell others."""
         if request.ending:
             self.finish(request)
             return log.FINISHED
         pool, instance, sync = self.instance.pool, self.instance, self.cluster.mechanisms.swap == "sync"
         blocks = pool.blocks(request.computed)
-        swap = kv == "swap" and request.decodes and instance.host_free >= blocks
+        written = instance.host.write(request) if kv == "swap" and request.decodes else None
         self.leave(request)
         request.preemptions += 1
         self.cluster.preemptions += 1
         request.prefilling = False
-        if not swap:
+        if written is None:
             self.give(request.held)
             request.computed = 0
             if self.position == 1:
@@ -75,17 +79,22 @@ class Leaving:
                 request.state = "waiting"
                 self.wait(request)
             return log.PREEMPTED
-        instance.host_free -= blocks
-        request.host = blocks
+        valid, losers = written
+        for other in losers:
+            other.state, other.elsewhere, other.computed = WAITING, False, 0
+            write(log.OVERWRITTEN, other, instance.host.valid(other) // pool.size)
         request.elsewhere = True
-        copy = Copy("out", request, self, blocks, waited=sync)
+        self.cluster.counters["swap_out_blocks"] += blocks - valid
+        self.cluster.counters["reused_host_blocks"] += valid
+        copy = Copy("out", request, self, blocks - valid, waited=sync)
+        copy.here, copy.there = request.held[valid:blocks], instance.host.numbers(request, valid, blocks)
         request.copies.append(copy)
         self.starting.append(copy)
         if sync:
             self.waits_for.append(copy)
             self.give(request.held)
         else:
-            copy.held, request.held = request.held, []
+            copy.held, request.held = request.held, Blocks()
             self.outgoing.append(copy)
         request.state = SWAPPED
         request.seen_from = 0
@@ -101,6 +110,9 @@ class Leaving:
         request.computed = 0
         self.instance.lanes[0].enqueue(request)
 
+    def write_of(self: Any, kind: int, request: PlainRequest, detail: int) -> None:
+        self.cluster.write(self.instance.id, kind, request.id, detail)
+
     def tell_evicted(self: Any, request: PlainRequest, kind: int) -> None:
         if kind == log.FINISHED:
             self.tell_finished(request)
@@ -115,15 +127,20 @@ class Leaving:
         self.outgoing.remove(copy)
         self.give(copy.held)
         if copy.request.id not in self.cluster.live:
-            self.instance.free_host(copy.request)
+            self.instance.host.forget(copy.request)
 
     def copied_in(self: Any, copy: Copy) -> None:
         if self.copying.get(copy.request) is copy:
             del self.copying[copy.request]
-            self.instance.free_host(copy.request)
             if copy.request.id in self.cluster.live:
-                self.come.append(copy.request)
+                self.instance.host.release(copy.request)
+                if copy.request.decodes:
+                    self.come.append(copy.request)
+                else:
+                    copy.request.state = WAITING
+                    self.wait(copy.request)
             else:
+                self.instance.host.forget(copy.request)
                 self.instance.pool.fill(copy.request, copy.request.computed)
                 self.give(copy.request.held)
 
@@ -146,7 +163,7 @@ class Leaving:
         if request is None or request.lane is not self or request.state != RUNNING:
             self.cluster.overtaken(self.index, action)
             return
-        kind = self.evict(request, action.kv)
+        kind = self.evict(request, action.kv, self.write_of)
         self.tell_evicted(request, kind)
         if kind == log.FINISHED:
             self.cluster.overtaken(self.index, action)
@@ -186,5 +203,5 @@ class Leaving:
             if request not in self.copying:
                 self.ask(partial(self.give_filled, request))
         if all(copy.waited for copy in request.copies):  # another copy that is under way runs to its end
-            self.instance.free_host(request)
+            self.instance.host.forget(request)
             give_back(request)

@@ -24,6 +24,8 @@ class Network:
         self.latency: dict[str, int] = {}
         self.factor: dict[str, int] = {}
         self.flows: list[Flow] = []
+        self.through: dict[int, int] = {}
+        """When an instance has launched all it was asked for."""
         self.since = 0
         self.started = 0
         if topology is not None:
@@ -39,10 +41,13 @@ class Network:
         if self.topology is not None:
             self.know(self.topology.links_of(instance))
 
-    def start(self, src: Any, dst: Any, size: int, launches: int, ended: Callable[[], None]) -> Flow:
-        """Start a copy of `size` bytes; call `ended` when it has."""
+    def start(self, src: Any, dst: Any, size: int, launches: int, ended: Callable[[], None], by: int) -> Flow:
+        """Start a copy of `size` bytes that instance `by` launches; call `ended` when it has."""
         path = () if self.topology is None else self.topology.path(src, dst)
         fixed = 0 if self.topology is None else launches * self.topology.launch_ps
+        if self.topology is not None and self.topology.serial_launches:
+            self.through[by] = max(self.cluster.now, self.through.get(by, 0)) + fixed
+            fixed = self.through[by] - self.cluster.now
         fixed += sum(self.latency[name] for name in path)
         flow = Flow(self.started, path, size * PS if path else 0, ended)
         self.started += 1

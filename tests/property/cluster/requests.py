@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from simcore.contract import Arrivals
+from tests.property.cluster.groups import Blocks
 
 UNROUTED, WAITING, RUNNING, SWAPPED, PAUSED = "unrouted", "waiting", "running", "swapped", "paused"
 FINISHED, REJECTED, CANCELLED, FAILED = "finished", "rejected", "cancelled", "failed"
@@ -14,8 +15,8 @@ ENDED = (FINISHED, REJECTED, CANCELLED, FAILED)
 class PlainRequest:
     """One request. `lane` is where it waits, runs or is paused; `held` are its blocks there.
 
-    `kept` are its blocks on the instance that handed it on; `host` counts its blocks in host memory; `elsewhere` says
-    that its KV stands in one of the two; `copies` are under way. `ending`: it gave its last token and is in its extra
+    `kept` are its blocks on the instance that handed it on; `elsewhere` says that its KV stands there, or in host
+    memory; `copies` are under way. `ending`: it gave its last token and is in its extra
     iteration.
     """
 
@@ -48,9 +49,8 @@ class PlainRequest:
     prefilling: bool = False
     ending: bool = False
     elsewhere: bool = False
-    held: list[Any] = field(default_factory=list)
+    held: Blocks = field(default_factory=Blocks)
     kept: Any = None
-    host: int = 0
     copies: list[Any] = field(default_factory=list)
     chains: list[int] = field(default_factory=list)
 
@@ -66,7 +66,11 @@ class PlainRequest:
     @property
     def ready(self) -> bool:
         """While it waits: its KV stands somewhere, so it needs a place and no prefill."""
-        return self.elsewhere or bool(self.held)
+        return self.elsewhere or (bool(self.held) and self.decodes)
+
+    @property
+    def conversation(self) -> int:
+        return self.program if self.program >= 0 else -1 - self.id
 
     def token(self, position: int) -> tuple[Any, ...]:
         """What stands at a position, told apart from everything else that can stand there."""

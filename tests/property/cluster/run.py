@@ -13,17 +13,22 @@ from joblib import Parallel, delayed
 
 from simcore.simulator.simulator import Simulator
 from tests.property.cluster.cluster import Cluster
-from tests.property.cluster.draw import MECHANISMS, Case, draw
+from tests.property.cluster.draw import MECHANISMS, SWITCHES, Case, draw
 from tests.property.cluster.requests import ENDED, PlainRequest
 from tests.property.cluster.routers import Reading
 
+KNOWN = (*MECHANISMS, *SWITCHES)
 CODES = {"finished": 0, "rejected": 1, "cancelled": 2, "failed": 4}
 WAYS: dict[str, dict[str, Any]] = {
     "macro-steps": {},
     "per iteration": {"per_iteration": True},
     "block ids": {"block_ids": True},
 }
-COUNTED = ("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned")
+COUNTED = (
+    *("prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions", "programs_abandoned"),
+    *("swap_out_blocks", "swap_in_blocks", "reused_host_blocks", "host_prefix_tokens"),
+    *("swap_launches", "swap_stall_ps", "swap_conflicts"),
+)
 
 
 def run_plainly(case: Case) -> dict[str, Any]:
@@ -81,7 +86,7 @@ def check_books(cluster: Cluster) -> None:
         lanes = instance.lanes
         if any(lane.asked for lane in lanes):
             continue  # the run ended before a boundary that gives blocks back
-        holders = [request.held for request in cluster.live.values() if request.lane in lanes]
+        holders: list[list[Any]] = [request.held for request in cluster.live.values() if request.lane in lanes]
         holders += [pin.blocks for pin in instance.pins.values()]
         holders += [kept.blocks for kept in instance.kept]
         holders += [copy.held for lane in lanes for copy in lane.outgoing]
@@ -91,9 +96,14 @@ def check_books(cluster: Cluster) -> None:
         holds = Counter(block for blocks in holders for block in blocks)
         assert all(block.holds == count for block, count in holds.items()), f"instance {instance.id}: holds miscounted"
         assert instance.pool.free + len(holds) == instance.pool.total, f"instance {instance.id}: blocks lost"
-        host = sum(request.host for request in cluster.live.values() if request.lane in lanes)
-        host += sum(request.host for request in gone)
-        assert instance.host_free + host == cluster.mechanisms.host_blocks, f"instance {instance.id}: host blocks lost"
+        copies = instance.host.copies.values()
+        needed = sum(copy.blocks for copy in copies if copy.needed)
+        users = {request.conversation for request in [*cluster.live.values(), *gone] if request.lane in lanes}
+        assert {copy.owner.conversation for copy in copies if copy.needed} <= users, f"instance {instance.id}"
+        assert instance.host_free + needed == cluster.mechanisms.host_blocks, (
+            f"instance {instance.id}: host blocks lost"
+        )
+        assert instance.host.keep or needed == sum(copy.blocks for copy in copies), f"instance {instance.id}"
 
 
 def run_simulator(case: Case, **how: Any) -> dict[str, Any]:
@@ -182,12 +192,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=1000, help="how many random runs")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--only", default=None, help=f"mechanisms that may be drawn, of {','.join(MECHANISMS)}")
+    parser.add_argument("--only", default=None, help=f"mechanisms that may be drawn, of {','.join(KNOWN)}")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     only = None if arguments.only is None else frozenset(filter(None, arguments.only.split(",")))
-    if only is not None and not only <= set(MECHANISMS):
-        parser.error(f"--only takes {', '.join(MECHANISMS)}")
+    if only is not None and not only <= set(KNOWN):
+        parser.error(f"--only takes {', '.join(KNOWN)}")
     began = time.perf_counter()
     last = arguments.first + arguments.n
     pieces = [range(start, min(start + 25, last)) for start in range(arguments.first, last, 25)]

@@ -13,6 +13,7 @@ from simcore.contract import (
     LaneView,
     PinKV,
     Preempt,
+    PriorityChanged,
     RequestView,
     Scheduler,
     Stepped,
@@ -120,6 +121,24 @@ class Pinning(Plain):
         self.readings.append(("blocked", view.now_s, view.lane, fact.request, *view.pins.items()))
         oldest = next((key for key in view.pins if key in self.pinned), None)
         return () if oldest is None else (Unpin(oldest),)
+
+
+class Urgent(Plain):
+    """The most urgent first, by priorities that may change."""
+
+    def order(self, request: RequestView) -> int:
+        return request.priority
+
+
+class Switching(Plain):
+    """When priorities change, the least urgent of the batch yields, one by a swap, one by a drop."""
+
+    def on_priority_changed(self, view: LaneView, fact: PriorityChanged) -> Actions:
+        running = sorted(view.running, key=lambda r: (-view.requests[r].priority, r))
+        seen = [(r, view.requests[r].priority, view.requests[r].host_tokens) for r in (*running, *view.waiting)]
+        self.readings.append(("epoch", view.now_s, fact.epoch, view.iteration, view.host_free_blocks, *seen))
+        for place, request in enumerate(running[: len(running) // 2]):
+            yield Preempt(request, "swap" if self.swaps and place % 3 < 2 else "drop")
 
 
 def put_together(*parts: type[Plain]) -> type[Plain]:

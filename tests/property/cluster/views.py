@@ -22,7 +22,9 @@ class RequestSight:
         self.computed_tokens, self.kv_blocks = request.computed, len(request.held)
         self.state = request.state
         self.instance = None if request.instance < 0 else request.instance
-        self.priority = workload.priorities[request.request_class]
+        self.priority = cluster.priority(request)
+        self._host = None if request.lane is None else request.lane.instance.host
+        self._request = request
         self.request_class = workload.classes[request.request_class]
         self.program = None if request.program < 0 else request.program
         self.turn = request.turn
@@ -31,6 +33,10 @@ class RequestSight:
         self.scheduled_s = None if request.scheduled < 0 else to_s(request.scheduled)
         self.first_token_s = None if request.first < 0 else to_s(request.first)
         self.oracle = SimpleNamespace(output_tokens=request.output)
+
+    @property
+    def host_tokens(self) -> int:
+        return 0 if self._host is None else int(self._host.valid(self._request))
 
 
 class Views:
@@ -61,7 +67,7 @@ class Requests(Mapping[int, RequestSight]):
 
 
 def to_prefill(request: PlainRequest) -> int:
-    return 1 if request.ready else request.target
+    return 1 if request.ready else request.target - request.computed
 
 
 class Report:
