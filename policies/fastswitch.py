@@ -86,7 +86,7 @@ class FastSwitch(Scheduler):
         for request in reversed(order):
             if request.id in running and request.id not in desired and request.id not in self.leaving:
                 self.leaving.add(request.id)
-                swaps = self.spill(view, request) == "swap" and view.host_free_blocks >= request.kv_blocks
+                swaps = self.spill(view, request) == "swap" and view.host_free_blocks > 0
                 yield Preempt(request.id, "swap" if swaps else "drop")
 
     def longest_prefix(self, view: LaneView, order: Iterable[RequestView]) -> Iterator[RequestId]:

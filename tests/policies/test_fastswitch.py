@@ -50,8 +50,8 @@ def test_nobody_is_asked_twice_to_go():
 @pytest.mark.parametrize(
     ("policy", "host_free_blocks", "kv"),
     [
-        (FastSwitch(), 8, "swap"),
-        (FastSwitch(), 7, "drop"),
+        (FastSwitch(), 1, "swap"),
+        (FastSwitch(), 0, "drop"),
         (FastSwitch(kv="drop"), 100, "drop"),
         (FastSwitch(recompute_below_tokens=76), 100, "drop"),
         (FastSwitch(recompute_below_tokens=75), 100, "swap"),
