@@ -5,8 +5,8 @@ Source: Sun et al., OSDI 2024 (arXiv:2406.03243, algorithm 1), and its artifact 
 
 Decides:  where a request goes; which instances move requests to which; how many instances run, and which one goes.
 Leaves:   which request moves to the scheduler (`llumnix_scheduler`); how it moves to `mechanism.migration`.
-Differs:  looks at instances every `period_s`, where the artifact counts steps; urgent requests move only off an
-          instance that drains; a session does not go back to its instance.
+Differs:  looks at instances every `period_s`, where the artifact counts steps; a session does not go back to its
+          instance.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -166,8 +166,10 @@ class Llumnix(PlacingRouter):
             self.urgent[request] = None
 
         def free(instance: InstanceView) -> float:
-            # An urgent request brings its headroom along, unless there is one already: urgent ones gather.
-            return self.freeness(instance, placing=True, headroom=(instance.id in with_urgent) != urgent)
+            headroom = instance.id in with_urgent
+            if urgent and self.variant == "artifact":
+                headroom = not headroom  # it brings its own along, unless there is one already: urgent ones gather
+            return self.freeness(instance, placing=True, headroom=headroom)
 
         return max(view.up, key=free).id
 
