@@ -22,7 +22,7 @@ class LlumnixScheduler(Scheduler):
     migrant: of the decoding requests the least urgent move first, and of these the one with the fewest tokens
         ("shortest": the paper; SJF in the artifact), with the most ("longest": LJF), or the last admitted ("last":
         LCFS, the artifact's default).
-    keep_urgent: True, as in the artifact: those with a priority below 0 are never picked.
+    keep_urgent: True: those with a priority below 0 are never picked, as in the artifact; False: they are the last.
     watermark: share of the KV blocks, 0..1, that admission leaves free while anything runs.
     """
 
@@ -33,7 +33,7 @@ class LlumnixScheduler(Scheduler):
         max_num_seqs: int = 256,
         priorities: bool = True,
         migrant: Migrant = "shortest",
-        keep_urgent: bool = False,
+        keep_urgent: bool = True,
         watermark: float = 0.01,
     ) -> None:
         super().__init__(max_num_batched_tokens=max_num_batched_tokens, max_num_seqs=max_num_seqs)

@@ -97,9 +97,9 @@ def test_queues_are_ranked_by_negative_freeness():
     assert sent(Llumnix(), Cluster(queues, Ask(0)), 0) == 1, "-4 or -2"
 
 
-def test_others_keep_away_from_an_urgent_request_and_in_the_paper_so_do_urgent_ones():
+def test_others_keep_away_from_an_urgent_request_and_if_asked_so_do_urgent_ones():
     view = Cluster([calm(0, 300), calm(1, 200), calm(2, 100)], Ask(0, priority=-1), Ask(1, priority=-1), Ask(2))
-    router = Llumnix()
+    router = Llumnix(gather_urgent=False)
     assert sent(router, view, 0) == 0
     view.requests[0].instance, view.requests[0].state = 0, "running"
     assert sent(router, view, 1) == 1, "(300 - 751) / 10 on instance 0"
@@ -111,7 +111,7 @@ def test_others_keep_away_from_an_urgent_request_and_in_the_paper_so_do_urgent_o
     assert sent(router, view, 2) == 0
 
 
-def test_in_the_artifact_urgent_requests_gather():
+def test_urgent_requests_gather():
     view = Cluster([calm(0, 300), calm(1, 200)], Ask(0, priority=-1), Ask(1, priority=-1), Ask(2))
     router = artifact()
     assert sent(router, view, 0) == 0, "headroom would be new everywhere"
