@@ -8,6 +8,7 @@ import typer
 
 from simcore import __version__
 from simcore.commands import profile, trace
+from simcore.commands.agents import agents
 from simcore.commands.capacity import capacity
 from simcore.commands.compare import compare
 from simcore.commands.doctor import doctor
@@ -15,6 +16,7 @@ from simcore.commands.errors import complain, user_errors
 from simcore.commands.fidelity import fidelity
 from simcore.commands.profile_import import import_profile
 from simcore.commands.report import report
+from simcore.commands.serve import serve
 from simcore.commands.why import why
 
 if TYPE_CHECKING:
@@ -134,6 +136,8 @@ def list_names(
 # What `simcore --help` lists, after the commands above: from studies to what stands around them.
 app.command()(capacity)
 app.command()(fidelity)
+app.command()(serve)
+app.command()(agents)
 app.command()(compare)
 app.command()(report)
 app.command()(why)

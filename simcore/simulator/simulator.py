@@ -219,15 +219,19 @@ class Simulator:
         self._next = next(self._arrivals, None)
         if self._next is not None:
             Alarm(self.clock, self._next.arrival_ps, self._arrive, ARRIVALS)
-            if self.settings.sample_s is not None:
-                period = max(1, to_ps(self.settings.sample_s))
-                Alarm(self.clock, 0, lambda _: self._sample(period), SAMPLES)
-            if self.reports is not None:
-                self.reports.start()
-            self.faults.start()
-            # Timers that a policy keeps setting do not keep a run alive; work that nobody routes ends it.
-            self.clock.drive(self)
+            self.drive()
         return self._close()
+
+    def drive(self) -> None:
+        """Handle what happens until the run is over."""
+        if self.settings.sample_s is not None:
+            period = max(1, to_ps(self.settings.sample_s))
+            Alarm(self.clock, 0, lambda _: self._sample(period), SAMPLES)
+        if self.reports is not None:
+            self.reports.start()
+        self.faults.start()
+        # Timers that a policy keeps setting do not keep a run alive; work that nobody routes ends it.
+        self.clock.drive(self)
 
     def _read(self, workload: Workload) -> Iterator[Request]:
         arrived = 0

@@ -22,6 +22,7 @@ from simcore.study.values import plain
 
 if TYPE_CHECKING:
     from simcore.capacity import Capacity
+    from simcore.simulator.settings import Outcome
 
 
 class Study:
@@ -39,6 +40,11 @@ class Study:
     def load(cls, path: Path | str) -> "Study":
         """Read a study file. Raises StudyError if it is not YAML; `validate` says what else is wrong with it."""
         return cls(read(path))
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], name: str) -> "Study":
+        """Return the study that a mapping is; `name` stands for its file in messages."""
+        return cls(Document(name, Path(), dict(data), {(): name}))
 
     def set(self, key: str, value: Any) -> "Study":
         """Return the study with `value` at a dotted key, which is then swept no longer.
@@ -169,6 +175,12 @@ class Study:
         from simcore.capacity import find_capacity
 
         return find_capacity(self._document, vary, **how)
+
+    def serve(self, **how: Any) -> "Outcome":
+        """Answer requests over HTTP until Ctrl-C; `how` as in `simcore.serve.serve_study`. Raises StudyError."""
+        from simcore.serve import serve_study
+
+        return serve_study(self._document, **how)
 
     def __str__(self) -> str:
         return yaml_text(self._document.data)
