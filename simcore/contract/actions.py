@@ -38,7 +38,9 @@ class Reject:
 class Migrate:
     """Move a request, waiting or running, from `src` to `dst`. How: `mechanism.migration`. Ends in `Done`.
 
-    Without a `request`, the scheduler of `src` picks one (`pick_migrant`).
+    Without a `request`, the scheduler of `src` picks one (`pick_migrant`). Overtaken by events it ends in
+    `Done(ok=False)`, with a word for why: nobody, gone, not movable, not up, queue full, no slot, no seat, no memory,
+    too slow, instance down, in flight.
     """
 
     src: InstanceId

@@ -194,7 +194,7 @@ class Scheduler(Policy):
         return ()
 
     def on_arrived(self, view: LaneView, fact: Arrived) -> Actions:
-        """A request was dispatched to this lane."""
+        """A request was dispatched to this lane, or came here by a migration."""
         return ()
 
     def on_first_token(self, view: LaneView, fact: FirstToken) -> Actions:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simcore.simulator.migrations import Migrations
     from simcore.simulator.tiered_stepper import SimTieredLane
 
+_TWO = 2
 Steps = Generator["SimTieredLane | Stage", None, None]
 """What a protocol waits for: the next boundary of a lane, or the end of a copy."""
 
@@ -68,7 +69,8 @@ class Migration:
         self.request = request
         self._all.of[request] = self
         self._preemptions = request.preemptions
-        for stage in range(1, self._how.migration_max_stages + 1):
+        most = self._how.migration_max_stages if self._how.migration == "multistage" else _TWO
+        for stage in range(1, most + 1):
             yield self.dst
             self._reserve(request)
             yield self.src
@@ -139,14 +141,14 @@ class Migration:
             case "blocking":
                 return True
             case "two_stage":
-                return stage == 2
+                return stage == _TWO
         rest = request_blocks(self.src, request) - self._sent
         return rest <= self._how.migration_last_blocks
 
     def _copy(self, request: Request, until: int) -> Stage:
         """Return the copy of its blocks up to the `until`-th that have not been sent."""
         assert self.inbound is not None
-        blocks = max(0, until - self._sent)
+        blocks = until - self._sent
         stage = Stage(request, self.src, self.inbound, self._sent, blocks)
         self._sent += blocks
         self._all.counts["migration_stages"] += 1

@@ -9,6 +9,7 @@ from simcore.simulator.mock import mock
 from simcore.simulator.settings import Mechanisms
 from tests.real.hash_engine import HashEngine
 from tests.real.runs import cluster, requests, same_as_alone, settings
+from tests.simulator.balancing import Balancing, NewestLeaves
 
 
 class Slow(HashEngine):
@@ -52,6 +53,23 @@ def test_requests_are_handed_from_prefill_to_decode_instances():
     run = cluster(WallCluster, given, traffic, engine=Slow)
     outcome = run.run()
     assert outcome.counters["handoffs"] > 20
+    assert same_as_alone(run)
+
+
+@pytest.mark.parametrize("kind", ["recompute", "blocking", "multistage"])
+def test_requests_move_between_engines_that_run(kind):
+    mechanisms = Mechanisms(prefix_cache="cold", migration=kind, migration_slots=4, migration_last_blocks=1)
+    given = settings(
+        mechanisms=mechanisms,
+        make_router=lambda: Balancing(period_s=0.002, least_blocks=0),
+        make_scheduler=NewestLeaves,
+        kv_blocks=40,
+        block_tokens=4,
+    )
+    run = cluster(WallCluster, given, requests(*((at, prompt, 40) for at, prompt, _ in BURST)), engine=Slow)
+    outcome = run.run()
+    assert outcome.finished == len(BURST)
+    assert outcome.counters["migrations"] > 0
     assert same_as_alone(run)
 
 

@@ -80,7 +80,9 @@ class Instance:
 
     @property
     def is_copying(self) -> bool:
-        return any(copy.touches(self) for request in self.cluster.live.values() for copy in request.copies)
+        live = self.cluster.live
+        copies = (c for r in self.cluster.requests for c in r.copies if r.id in live or not c.waited)
+        return any(copy.touches(self) for copy in copies)
 
     @property
     def is_stuck(self) -> bool:
@@ -181,7 +183,10 @@ class Instance:
             cluster.cancel_event(lane.event)
             paused = [*lane.paused, *lane.copying, *lane.come, *lane.moving]
             lost += [*lane.running, *lane.waiting, *sorted(paused, key=lambda request: request.id)]
-        for copy in [copy for request in cluster.requests for copy in request.copies if copy.touches(self)]:
+        copies = [copy for request in cluster.requests for copy in request.copies if copy.touches(self)]
+        for copy in sorted(
+            copies, key=lambda copy: copy.flow.number if copy.flow is not None else cluster.network.started
+        ):
             self.lose_copy(copy)
         for request in cluster.live.values():
             if request.kept is not None and request.kept.lane.instance is self and request not in lost:
