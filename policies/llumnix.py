@@ -5,8 +5,8 @@ Source: Sun et al., OSDI 2024 (arXiv:2406.03243, algorithm 1), and its artifact 
 
 Decides:  where a request goes; which instances move requests to which; how many instances run, and which one goes.
 Leaves:   which request moves to the scheduler (`llumnix_scheduler`); how it moves to `mechanism.migration`.
-Differs:  looks at instances every `period_s`, where the artifact counts steps; urgent requests move only off an
-          instance that drains; a session does not go back to its instance.
+Differs:  looks at instances every `period_s`, where the artifact counts steps; a session does not go back to its
+          instance.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
@@ -49,6 +49,8 @@ class Llumnix(PlacingRouter):
     migrate: False: dispatch and scaling alone, as INFaaS++ in the paper.
     defragment: False: who waits does not count when requests are moved.
     priorities: requests with a priority below 0 are urgent: next to one, an instance shows less freeness.
+    gather_urgent: True: urgent requests go where others are, as in the artifact; False: they keep away from each other,
+        too, as algorithm 1 says if taken at its word.
     target_tokens: tokens of KV with which an instance still decodes at full speed, for the sake of an urgent request.
     source_below, destination_above: freeness, blocks per request, at which an instance gives and takes requests.
     period_s: seconds from one pairing to the next.
@@ -66,6 +68,7 @@ class Llumnix(PlacingRouter):
         migrate: bool = True,
         defragment: bool = True,
         priorities: bool = True,
+        gather_urgent: bool = True,
         target_tokens: int = 1600,
         source_below: float = 3.0,
         destination_above: float = 3.0,
@@ -88,6 +91,7 @@ class Llumnix(PlacingRouter):
             ordered(at_least=1, min_instances=min_instances, max_instances=max_instances)
         self.variant: Variant = variant
         self.migrate, self.defragment, self.priorities = migrate, defragment, priorities
+        self.gather_urgent = gather_urgent
         self.target_tokens = target_tokens
         self.source_below, self.destination_above = source_below, destination_above
         self.period_s = period_s
@@ -166,8 +170,10 @@ class Llumnix(PlacingRouter):
             self.urgent[request] = None
 
         def free(instance: InstanceView) -> float:
-            # An urgent request brings its headroom along, unless there is one already: urgent ones gather.
-            return self.freeness(instance, placing=True, headroom=(instance.id in with_urgent) != urgent)
+            headroom = instance.id in with_urgent
+            if urgent and self.gather_urgent:
+                headroom = not headroom  # it brings its own along, unless there is one already
+            return self.freeness(instance, placing=True, headroom=headroom)
 
         return max(view.up, key=free).id
 

@@ -19,9 +19,10 @@ Migrant = Literal["shortest", "longest", "last"]
 class LlumnixScheduler(Scheduler):
     """Args:
     priorities: False: all requests are equal, whatever their priority.
-    migrant: of the decoding requests with a priority of 0 or above, the least urgent move first, and of these the one
-        with the fewest tokens ("shortest": the paper; SJF in the artifact), with the most ("longest": LJF), or the
-        last admitted ("last": LCFS, the artifact's default).
+    migrant: of the decoding requests the least urgent move first, and of these the one with the fewest tokens
+        ("shortest": the paper; SJF in the artifact), with the most ("longest": LJF), or the last admitted ("last":
+        LCFS, the artifact's default).
+    keep_urgent: True: those with a priority below 0 are never picked, as in the artifact; False: they are the last.
     watermark: share of the KV blocks, 0..1, that admission leaves free while anything runs.
     """
 
@@ -32,6 +33,7 @@ class LlumnixScheduler(Scheduler):
         max_num_seqs: int = 256,
         priorities: bool = True,
         migrant: Migrant = "shortest",
+        keep_urgent: bool = True,
         watermark: float = 0.01,
     ) -> None:
         super().__init__(max_num_batched_tokens=max_num_batched_tokens, max_num_seqs=max_num_seqs)
@@ -41,6 +43,7 @@ class LlumnixScheduler(Scheduler):
             raise ValueError(f"watermark must be >= 0 and < 1, got {watermark}")
         self.priorities = priorities
         self.migrant = migrant
+        self.keep_urgent = keep_urgent
         self.watermark = watermark
 
     def order(self, request: RequestView) -> tuple[int, float]:
@@ -57,7 +60,7 @@ class LlumnixScheduler(Scheduler):
 
     def pick_migrant(self, view: LaneView) -> RequestId | None:
         running = [view.requests[request] for request in view.running]
-        able = [request for request in running if request.output_tokens and self.priority(request) >= 0]
+        able = [request for request in running if request.output_tokens and not self.keeps(request)]
         if not able:
             return None
         least_urgent = max(self.priority(request) for request in able)
@@ -66,6 +69,9 @@ class LlumnixScheduler(Scheduler):
             return able[-1].id
         choose = min if self.migrant == "shortest" else max
         return choose(able, key=lambda request: request.prompt_tokens + request.output_tokens).id
+
+    def keeps(self, request: RequestView) -> bool:
+        return self.keep_urgent and self.priority(request) < 0
 
     def priority(self, request: RequestView) -> int:
         return request.priority if self.priorities else 0

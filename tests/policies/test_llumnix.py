@@ -97,19 +97,28 @@ def test_queues_are_ranked_by_negative_freeness():
     assert sent(Llumnix(), Cluster(queues, Ask(0)), 0) == 1, "-4 or -2"
 
 
-@pytest.mark.parametrize("variant", ["paper", "artifact"])
-def test_urgent_requests_gather_and_others_keep_away_from_them(variant):
+def test_others_keep_away_from_an_urgent_request_and_if_asked_so_do_urgent_ones():
     view = Cluster([calm(0, 300), calm(1, 200), calm(2, 100)], Ask(0, priority=-1), Ask(1, priority=-1), Ask(2))
-    router = Llumnix(variant=variant)
+    router = Llumnix(gather_urgent=False)
+    assert sent(router, view, 0) == 0
+    view.requests[0].instance, view.requests[0].state = 0, "running"
+    assert sent(router, view, 1) == 1, "(300 - 751) / 10 on instance 0"
+    view.requests[1].instance, view.requests[1].state = 1, "waiting"
+    assert sent(router, view, 2) == 2, "10, and nobody urgent"
+    view.instances[0].running, view.instances[0].free_blocks = 1, 840
+    assert sent(router, view, 2) == 0, "89 for each: its load is below the target"
+    del view.requests[0], view.requests[1]
+    assert sent(router, view, 2) == 0
+
+
+def test_urgent_requests_gather():
+    view = Cluster([calm(0, 300), calm(1, 200)], Ask(0, priority=-1), Ask(1, priority=-1), Ask(2))
+    router = artifact()
     assert sent(router, view, 0) == 0, "headroom would be new everywhere"
     view.requests[0].instance, view.requests[0].state = 0, "running"
-    view.instances[0].free_blocks = 150
-    assert sent(router, view, 1) == 0, "15 where the headroom is paid for, 20 - 75 elsewhere"
+    view.instances[0].free_blocks = 20
+    assert sent(router, view, 1) == 0, "1.2 where the headroom is paid for, (192 - 751) / 10 elsewhere"
     assert sent(router, view, 2) == 1
-    view.instances[2].free_blocks = 850
-    assert sent(router, view, 1) == 0
-    del view.requests[0]
-    assert sent(router, view, 2) == 2, "without urgent requests the freest is the freest"
 
 
 def test_without_priorities_urgent_requests_are_like_others():

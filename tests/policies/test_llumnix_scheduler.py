@@ -50,9 +50,12 @@ def test_of_the_least_urgent_the_shortest_the_longest_or_the_last_admitted_moves
     assert LlumnixScheduler(migrant=migrant).pick_migrant(lane) == moves, "4 has no token yet"
 
 
-def test_urgent_requests_stay():
-    assert LlumnixScheduler().pick_migrant(Lane(running(0, 5, priority=-1), free_blocks=0)) is None
-    assert LlumnixScheduler().pick_migrant(Lane(running(0, 5, priority=-1), running(1, 9), free_blocks=0)) == 1
+def test_urgent_requests_move_when_nobody_else_can_or_never():
+    alone = Lane(running(0, 5, priority=-1), free_blocks=0)
+    among_others = Lane(running(0, 5, priority=-1), running(1, 9), free_blocks=0)
+    assert LlumnixScheduler(keep_urgent=False).pick_migrant(alone) == 0
+    assert LlumnixScheduler().pick_migrant(alone) is None
+    assert LlumnixScheduler(keep_urgent=False).pick_migrant(among_others) == 1
 
 
 def test_without_priorities_all_are_equal():
