@@ -136,6 +136,7 @@ class Rollouts:
         groups = [group for group in chosen if group is not None and group.state == "accepted"]
         if not groups or len(set(action.groups)) < len(action.groups) or len(groups) < len(action.groups):
             raise IllegalAction(f"{action}: groups must be different ones, at least one, complete and accepted")
+        self.book.phase()
         self.opened = False
         self.training = action
         for group in groups:
