@@ -65,7 +65,7 @@ def rollout_panels(out: Path, summary: Mapping[str, Any], point: Mapping[str, An
         Panel(
             "versions", "Weight versions, % of samples", f"Off-policy: {'; '.join(stale)}.", partial(_versions, **draw)
         ),
-        Panel("first_finish", "Mean tokens of a sample trained on", long, partial(_lengths, **draw)),
+        Panel("first_finish", "Mean tokens of a response, by step", long, partial(_lengths, **draw)),
     ]
 
 
@@ -103,6 +103,7 @@ def _lengths(axes: "Axes", rows: "Mapping[str, pd.DataFrame]", looks: Mapping[st
     first = next(iter(rows.values()))
     drawn = first["drawn_tokens"].sum() / max(1, first["drawn_samples"].sum())
     axes.axhline(drawn, color="0.6", linewidth=1, linestyle=":")
-    axes.annotate("as drawn", (1, drawn), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
+    axes.annotate("all drawn", (0, drawn), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
     axes.set_xlabel("training step")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(bottom=0)
