@@ -1,0 +1,42 @@
+"""Rollouts on an engine: the simulator's decisions, and the tokens of responses that nobody interrupted."""
+
+import pytest
+
+from policies.april import April
+from policies.least_loaded import LeastLoaded
+from policies.staleness_gate import StalenessGate
+from policies.synchronous_rollout import SynchronousRollout
+from policies.vllm_v1 import VllmV1
+from realbackend.run import Bench, RealSettings
+from simcore.simulator import RolloutSettings, Settings
+from simcore.simulator.learning import TimedTrainer
+from simcore.simulator.simulator import Simulator
+from tests.property.draw import Flat
+from tests.simulator.rollouts import Prompts, S, Verdicts
+
+LENGTHS = [[3 + (7 * group + 5 * sample) % 23 for sample in range(2)] for group in range(40)]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return Bench(RealSettings(clock="model"))
+
+
+def settings(kind) -> Settings:
+    rollout = RolloutSettings(kind, TimedTrainer(lambda _tokens: 1.0), Verdicts(), steps=4, groups=3)
+    return Settings(2, 200, Flat(S, 0, 0, 0), LeastLoaded, VllmV1, record_decisions=True, rollout=rollout)
+
+
+def test_an_engine_decides_as_the_simulator_and_interrupted_responses_have_the_same_tokens(bench):
+    generated = []
+    for kind in (SynchronousRollout, April, StalenessGate):
+        simulated, real = Prompts(LENGTHS, prompt=6), Prompts(LENGTHS, prompt=6)
+        Simulator(settings(kind), simulated, simulated).run()
+        generated.append(bench.run(settings(kind), real, real).generated)
+        assert real.kept["decisions"] == simulated.kept["decisions"]
+        assert real.kept["rollouts"] == simulated.kept["rollouts"]
+    undisturbed, *interrupted = generated
+    for tokens in interrupted:
+        shared = undisturbed.keys() & tokens.keys()
+        assert len(shared) >= 20
+        assert all(tokens[request] == undisturbed[request] for request in shared)
