@@ -2,24 +2,28 @@
 
 import pytest
 
-from policies.april import April
-from policies.least_loaded import LeastLoaded
-from policies.staleness_gate import StalenessGate
-from policies.synchronous_rollout import SynchronousRollout
-from policies.vllm_v1 import VllmV1
-from realbackend.run import Bench, RealSettings
-from simcore.simulator import RolloutSettings, Settings
-from simcore.simulator.learning import TimedTrainer
-from simcore.simulator.simulator import Simulator
-from tests.property.draw import Flat
-from tests.simulator.rollouts import Prompts, S, Verdicts
+from tests.real.torch_here import sharpen
+
+from policies.april import April  # isort: skip
+from policies.least_loaded import LeastLoaded  # isort: skip
+from policies.staleness_gate import StalenessGate  # isort: skip
+from policies.synchronous_rollout import SynchronousRollout  # isort: skip
+from policies.vllm_v1 import VllmV1  # isort: skip
+from realbackend.run import Bench, RealSettings  # isort: skip
+from simcore.simulator import RolloutSettings, Settings  # isort: skip
+from simcore.simulator.learning import TimedTrainer  # isort: skip
+from simcore.simulator.simulator import Simulator  # isort: skip
+from tests.property.draw import Flat  # isort: skip
+from tests.simulator.rollouts import Prompts, S, Verdicts  # isort: skip
 
 LENGTHS = [[3 + (7 * group + 5 * sample) % 23 for sample in range(2)] for group in range(40)]
 
 
 @pytest.fixture(scope="module")
 def bench() -> Bench:
-    return Bench(RealSettings(clock="model"))
+    bench = Bench(RealSettings(clock="model"))
+    sharpen(bench.decoder)
+    return bench
 
 
 def settings(kind) -> Settings:
