@@ -40,6 +40,15 @@ KINDS = (
     "resumed",  # request goes on where it was paused, on instance; detail: tokens whose KV stands
     "priorities",  # new ones are in force for who is on instance; detail: epoch
     "overwritten",  # request waits on instance, its KV on the host was overwritten; detail: blocks still valid
+    "opened",  # a rollout step; detail: the step
+    "submitted",  # request of a new group; detail: the group
+    "suspended",  # request of a rollout, with instance if it ran there; detail: tokens kept
+    "continued",  # request of a rollout; detail: tokens it goes on from
+    "group",  # a group is complete, in place of a request; detail 1 accepted, 0 not
+    "discarded",  # likewise, given up
+    "train",  # a training step begins; detail: the step
+    "trained",  # and has ended; detail: the step
+    "weights",  # instance goes over to new weights; detail: their version
 )
 (
     ARRIVED,
@@ -77,4 +86,13 @@ KINDS = (
     RESUMED,
     PRIORITIES,
     OVERWRITTEN,
+    OPENED,
+    SUBMITTED,
+    SUSPENDED,
+    CONTINUED,
+    GROUP,
+    DISCARDED,
+    TRAIN,
+    TRAINED,
+    WEIGHTS,
 ) = range(len(KINDS))

@@ -13,11 +13,26 @@ from simcore.results.columns import WarmUp
 from simcore.results.kv_use import WAITED, handoff_waits
 from simcore.results.metrics import cell_metrics
 from simcore.results.parquet import row_count
+from simcore.results.rollouts import rollout_metrics
 from simcore.results.slo import Slo
 from simcore.results.spill import gaps_path, steps_path
 
 if TYPE_CHECKING:
     from simcore.simulator.settings import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What the metrics of a rollout study need to know: training steps wanted, and on what they were generated.
+
+    warm_up_steps: first steps that do not count.
+    """
+
+    steps: int
+    instances: int
+    gpus: int
+    warm_up_steps: int = 0
+
 
 CELL_SCHEMA = "simcore.cell/2"
 LINK_BYTES = "bytes_"
@@ -52,6 +67,7 @@ def finish_cell(
     class_slo: Mapping[str, Mapping[str, float]] = NO_LIMITS,
     classes: Sequence[str] = ("default",),
     roles: Sequence[str] = (),
+    training: Training | None = None,
     meta: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Compute the metrics of a cell whose `CellWriter` is closed, and write `cell.json` last, in one stroke.
@@ -66,6 +82,7 @@ def finish_cell(
         class_slo: bounds of the classes that have their own, complete, by name.
         classes: names of the request classes, by index, as the `CellWriter` got them.
         roles: of the instances, where KV use by role is wanted.
+        training: of a study with `rollout`; None: of any other.
         meta: what made the cell, JSON; kept as it is.
 
     Returns what is in `cell.json`: {schema, state, metrics, classes, link_bytes, outcome, slo, warm_up, meta}. Raises
@@ -79,10 +96,17 @@ def finish_cell(
     counters = {name: count for name, count in counted.items() if not name.startswith((LINK_BYTES, *WAITED))}
     link_bytes = {name.removeprefix(LINK_BYTES): n for name, n in counted.items() if name.startswith(LINK_BYTES)}
     waits = handoff_waits(counted, outcome.end_ps / PS_PER_S)
+    state, metrics = found.state, found.metrics
+    if training is not None:
+        rollouts = directory / "rollouts.parquet"
+        metrics = metrics | rollout_metrics(
+            rollouts, instances=training.instances, gpus=training.gpus, warm_up_steps=training.warm_up_steps
+        )
+        state = "BACKLOGGED" if counters.get("rollout_starved") else "STABLE"
     cell = {
         "schema": CELL_SCHEMA,
-        "state": found.state,
-        "metrics": {**counters, **outcome.measured, **waits, "prefix_hit_rate": _hit_rate(counters), **found.metrics},
+        "state": state,
+        "metrics": {**counters, **outcome.measured, **waits, "prefix_hit_rate": _hit_rate(counters), **metrics},
         "classes": found.classes,
         "link_bytes": link_bytes,
         "outcome": asdict(outcome),

@@ -70,6 +70,8 @@ def serve_study(
     _need_web()
     chosen = choose(backend, device, _WALL)
     resolved, cells = plan(document, Options(backend=chosen))
+    if resolved.spec.rollout is not None:
+        raise _wrong("rollout", "a server answers who asks; leave rollout out")
     cell = _cell(cells, system)
     if out is not None:
         prepare(out)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from simcore.contract import CostModel, Role, Router, Scheduler
+from simcore.simulator.rollout_settings import RolloutSettings
 from simcore.simulator.topology import Topology
 
 Rows = list[tuple[int, ...]]
@@ -137,6 +138,7 @@ class Settings:
         boot_s: seconds from `Scale`, or from the end of an instance's fault, until the instance is up.
         faults: what goes wrong when.
         priorities: priorities of conversations that change with time; None: those of the workload's classes.
+        rollout: the workload is prompts to train on, not requests that arrive by themselves; None: it is not.
     """
 
     instances: int
@@ -161,6 +163,7 @@ class Settings:
     boot_s: float = 0.0
     faults: tuple[Fault, ...] = ()
     priorities: Priorities | None = None
+    rollout: RolloutSettings | None = None
 
 
 @dataclass(slots=True)
@@ -193,6 +196,7 @@ class Sink(Protocol):
     def samples(self, rows: Rows) -> None: ...
     def iterations(self, rows: "list[tuple[int | list[int], ...]]") -> None: ...
     def decisions(self, rows: Rows) -> None: ...
+    def rollouts(self, rows: Rows) -> None: ...
 
 
 def is_tiered(settings: Settings) -> bool:

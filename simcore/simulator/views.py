@@ -115,6 +115,10 @@ class LiveInstance:
     def sm_switching(self) -> bool:
         return self._instance.splitting is not None
 
+    @property
+    def weights_version(self) -> int:
+        return self._instance.weights_version
+
     def cached_tokens(self, request: int) -> int:
         store = self._instance.store
         if store is None or not store.cached:

@@ -8,6 +8,7 @@ from simcore.study.schema_claims import ClaimSpec
 from simcore.study.schema_cluster import ClusterSpec, MechanismSpec, Roles
 from simcore.study.schema_faults import FaultSpec
 from simcore.study.schema_real import RealSpec
+from simcore.study.schema_rollout import RolloutSpec
 from simcore.study.schema_workload import SloSpec, WarmUp, WorkloadSpec
 from simcore.study.spec import Natural, Slug, Spec, short_for
 
@@ -29,6 +30,7 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 ROUTER = "round_robin"
 SCHEDULER = "vllm_v1"
+ROLLOUT = "synchronous_rollout"
 ROOFLINE = "roofline"
 OWN_CURVE, PAPER_CURVE = "cost", "paper"
 
@@ -80,6 +82,7 @@ class SystemSpec(Spec):
     scheduler: Annotated[PolicySpec, short_for("policy", SCHEDULER)] = PolicySpec(policy=SCHEDULER)
     mechanism: MechanismSpec = MechanismSpec()
     roles: Roles | None = None
+    rollout: Annotated[PolicySpec, short_for("policy", ROLLOUT)] | None = None
 
 
 class StudySpec(Spec):
@@ -107,6 +110,7 @@ class StudySpec(Spec):
     sample_s: Annotated[float, Field(ge=0.001)] | None = 1.0
     claims: Claims = ()
     real: RealSpec = RealSpec()
+    rollout: RolloutSpec | None = None
 
 
 STAND_IN: dict[str, Any] = {
@@ -125,9 +129,7 @@ _MECHANISMS = (
     "control_s",
 )
 LATER = (
-    "rollout",
     "workload.tools",
-    "systems.*.rollout",
     *(f"mechanism.{key}" for key in _MECHANISMS),
     *(f"systems.*.mechanism.{key}" for key in _MECHANISMS),
 )

@@ -24,6 +24,7 @@ def draw_plots(out: Path, point: Mapping[str, Any] | None = None) -> list[Path]:
     from simcore.results.plots.distributions import draw_distributions
     from simcore.results.plots.load import draw_load
     from simcore.results.plots.resolved import read_resolved, warm_up_of
+    from simcore.results.plots.rollouts import draw_rollouts
     from simcore.results.plots.timeline import draw_timeline
 
     summary = read_summary(out)
@@ -35,6 +36,7 @@ def draw_plots(out: Path, point: Mapping[str, Any] | None = None) -> list[Path]:
         draw_load(summary, folder / "goodput.png"),
         draw_distributions(out, summary, chosen, folder / "latency.png", warm_up),
         draw_timeline(out, summary, chosen, folder / "queue_and_kv.png"),
+        draw_rollouts(out, summary, chosen, folder / "rollouts.png"),
     ]
     return [path for path in drawn if path is not None]
 
