@@ -16,6 +16,7 @@ from realbackend.graphs import DecodeGraphs, sizes_up_to
 from realbackend.in_flight import InFlight
 from realbackend.kv import KvBlocks
 from realbackend.model.decoder import Decoder
+from realbackend.sampler import Sampler
 from realbackend.step import NOTHING, numbers_of, step_on
 from realbackend.tables import ROWS, Tables
 from realbackend.transport import HostCopy, KvTransport, LocalCopy, PeerCopy
@@ -48,9 +49,18 @@ class TorchEngine:
     Args:
         graphs: batch sizes, ascending, for which iterations of decodes alone are captured. None: up to 256 on a GPU,
             where that takes some seconds; none on a CPU, which has nothing to gain.
+        sampler: draws the tokens, without graphs, which choose the most likely ones as an engine without it does.
     """
 
-    def __init__(self, decoder: Decoder, kv: KvBlocks, ops: Ops, graphs: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        decoder: Decoder,
+        kv: KvBlocks,
+        ops: Ops,
+        graphs: Sequence[int] | None = None,
+        sampler: Sampler | None = None,
+    ) -> None:
+        assert not (graphs and sampler), "what is drawn is not captured"
         self.decoder = decoder
         self.kv = kv
         self.ops = ops
@@ -65,7 +75,8 @@ class TorchEngine:
         """Whose tokens the last iteration chose, in the order of `_latest`."""
         device.synchronize()  # what made the weights and blocks ran on another stream
         self._graphs = None
-        if graphs is None and device.is_gpu:
+        self._sampler = sampler
+        if graphs is None and device.is_gpu and sampler is None:
             graphs = sizes_up_to(min(_MOST_CAPTURED, kv.blocks))
         if graphs:
             with torch.inference_mode():
@@ -102,7 +113,8 @@ class TorchEngine:
                 tables = self._tables.entries[:, :width].index_select(0, self.device.upload(rows))
                 step = step_on(self.device, numbers, tables, self._latest)
                 logits = self.decoder.forward(step, self.kv.pool, self.ops)
-                self._latest[: len(numbers.rows)].copy_(self.ops.sample(logits, None))
+                chosen = self._sampler.sample(work, logits, self.ops) if self._sampler else self.ops.sample(logits, None)
+                self._latest[: len(numbers.rows)].copy_(chosen)
             self._gave = [each.request for each in work if each.gives]
             return Pending(self.device.download(self._latest[: len(self._gave)]), self.compute.mark())
 
