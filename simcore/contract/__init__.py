@@ -8,6 +8,7 @@ from simcore.contract.actions import (
     Abort,
     Action,
     CancelDrain,
+    Discard,
     Dispatch,
     Drain,
     InstanceId,
@@ -47,6 +48,8 @@ from simcore.contract.facts import (
     PriorityChanged,
     Rejected,
     RolloutOpened,
+    RolloutStarved,
+    SampleScored,
     Stepped,
     Trained,
     TurnEnded,
@@ -65,6 +68,7 @@ from simcore.contract.roles import (
     Scheduler,
     overrides,
 )
+from simcore.contract.rollouts import GroupView, Judge, RolloutView, SampleView, Score, Trainer
 from simcore.contract.traffic import Arrivals, Heads, Patience, Workload
 from simcore.contract.units import PS_PER_MS, PS_PER_S, to_ps, to_s
 from simcore.contract.view import ClusterView, InstanceView, LaneView, Load, OracleView, RequestView, Role
@@ -73,6 +77,7 @@ __all__ = [
     "Abort",
     "Action",
     "CancelDrain",
+    "Discard",
     "Dispatch",
     "Drain",
     "InstanceId",
@@ -109,6 +114,8 @@ __all__ = [
     "PriorityChanged",
     "Rejected",
     "RolloutOpened",
+    "RolloutStarved",
+    "SampleScored",
     "Stepped",
     "Trained",
     "TurnEnded",
@@ -127,6 +134,12 @@ __all__ = [
     "UNBOUNDED",
     "CostModel",
     "Shape",
+    "GroupView",
+    "Judge",
+    "RolloutView",
+    "SampleView",
+    "Score",
+    "Trainer",
     "Arrivals",
     "Heads",
     "Patience",

@@ -59,7 +59,10 @@ class Preempt:
 
 @action
 class Resume:
-    """Bring a swapped or paused request back; its KV is copied in or computed again. Ends in `Done`."""
+    """Bring a paused request back: it arrives again, and the router says where it goes on. No `Done`.
+
+    After an `Abort(keep_tokens=True)`: the KV of its prompt and of its tokens is computed again.
+    """
 
     request: RequestId
 
@@ -105,7 +108,10 @@ class SplitSMs:
 
 @action
 class Submit:
-    """Start `groups` new groups of `samples` responses each, from prompts not drawn yet."""
+    """Start `groups` new groups of `samples` responses each, from the next prompts; their requests arrive.
+
+    No `Done`, unless there are fewer prompts left: those are started, and `Done(ok=False, kept=how many)` follows.
+    """
 
     groups: int
     samples: int
@@ -113,22 +119,35 @@ class Submit:
 
 @action
 class Abort:
-    """Stop a request; ends in `Done`. With `keep_tokens` it can be dispatched again and goes on from its tokens."""
+    """Stop a request; ends in `Done`. With `keep_tokens` (rollout) it is paused, and `Resume` lets it go on from them.
+
+    A sample of a rollout that is aborted for good is no more of its group.
+    """
 
     request: RequestId
     keep_tokens: bool = False
 
 
 @action
+class Discard:
+    """Give up a group; what of it is under way is aborted for good. Ends in `Done` once nothing of it runs."""
+
+    group: int
+
+
+@action
 class Train:
-    """Run one training step on these finished groups. Ends in `Done`, then `Trained`."""
+    """Run one training step on these complete, accepted groups. Ends in `Done`, then `Trained`."""
 
     groups: tuple[int, ...]
 
 
 @action
 class UpdateWeights:
-    """Publish weights `version` to the instances. Ends in `Done`, then `WeightsUpdated`."""
+    """Publish the trainer's weights `version`; each instance tells `WeightsUpdated`. Ends in `Done` when all have them.
+
+    Each instance goes over to them at a boundary. What runs there goes on, its KV that of the old weights.
+    """
 
     version: int
 
@@ -218,6 +237,7 @@ Action = (
     | SplitSMs
     | Submit
     | Abort
+    | Discard
     | Train
     | UpdateWeights
     | Scale

@@ -33,6 +33,15 @@ KINDS = (
     "split",  # instance; detail: 1000 x prefill share + decode share, in force from now
     "role",  # instance; detail 0 mixed, 1 prefill, 2 decode, in force from now
     "blocked",  # request on instance
+    "opened",  # a rollout step; detail: the step
+    "submitted",  # request of a new group; detail: the group
+    "paused",  # request, with instance if it ran there; detail: tokens kept
+    "resumed",  # request; detail: tokens it goes on from
+    "group",  # a group is complete, in place of a request; detail 1 accepted, 0 not
+    "discarded",  # likewise, given up
+    "train",  # a training step begins; detail: the step
+    "trained",  # and has ended; detail: the step
+    "weights",  # instance goes over to new weights; detail: their version
 )
 (
     ARRIVED,
@@ -63,4 +72,13 @@ KINDS = (
     SPLIT,
     ROLE,
     BLOCKED,
+    OPENED,
+    SUBMITTED,
+    PAUSED,
+    RESUMED,
+    GROUP,
+    DISCARDED,
+    TRAIN,
+    TRAINED,
+    WEIGHTS,
 ) = range(len(KINDS))

@@ -125,15 +125,40 @@ class InstanceDown:
 
 @fact
 class RolloutOpened:
-    """The trainer wants `target_groups` complete groups for training step `step`."""
+    """The trainer is free for step `step` (from 0), and wants `target_groups` complete groups of `samples` responses.
+
+    Told at the start, and whenever a step has ended and the weights that were published behind it are out.
+    """
 
     step: int
     target_groups: int
+    samples: int
+
+
+@fact
+class RolloutStarved:
+    """Nothing is under way, and so nothing will happen: step `step` has `complete` of its `target_groups` groups.
+
+    Prompts have run out, or nobody submits any. A rollout that answers nothing ends the run.
+    """
+
+    step: int
+    target_groups: int
+    complete: int
+
+
+@fact
+class SampleScored:
+    """A response is done and has its reward; None: scoring failed as often as it was tried, and its group with it."""
+
+    request: RequestId
+    group: int
+    reward: float | None
 
 
 @fact
 class GroupCompleted:
-    """All samples of `group` are done; `accepted` is the filter's verdict."""
+    """All samples of `group` are done and scored; `accepted` is the filter's verdict. Of a failed group, it is no."""
 
     group: int
     accepted: bool
@@ -189,6 +214,8 @@ Fact = (
     | InstanceUp
     | InstanceDown
     | RolloutOpened
+    | RolloutStarved
+    | SampleScored
     | GroupCompleted
     | Trained
     | WeightsUpdated

@@ -14,13 +14,18 @@ from typing import Any, ClassVar, Literal
 from simcore.contract.actions import (
     Abort,
     Action,
+    Discard,
     Dispatch,
     PinKV,
     Preempt,
     Reject,
     RequestId,
+    Resume,
+    Submit,
     Touch,
+    Train,
     Unpin,
+    UpdateWeights,
     WakeAfter,
     WakeAt,
     WakeBelow,
@@ -40,12 +45,15 @@ from simcore.contract.facts import (
     PriorityChanged,
     Rejected,
     RolloutOpened,
+    RolloutStarved,
+    SampleScored,
     Stepped,
     Trained,
     TurnEnded,
     WeightsUpdated,
     Woke,
 )
+from simcore.contract.rollouts import RolloutView
 from simcore.contract.view import ClusterView, LaneView, RequestView
 
 Actions = Iterable[Action]
@@ -229,25 +237,48 @@ class Scheduler(Policy):
 
 
 class Rollout(Policy):
-    """RL rollouts: what to generate, when to stop, what to do with partial responses, when weights move."""
+    """RL rollouts: what to generate, when to stop, what to do with partial responses, when weights move.
 
-    def on_rollout_opened(self, view: ClusterView, fact: RolloutOpened) -> Actions:
+    Where a sample runs, fresh or resumed, is the router's to say: to it both have `Arrived`.
+    """
+
+    emits: ClassVar[frozenset[type]] = frozenset({Submit, Abort, Resume, Discard, Train, UpdateWeights, WakeAt})
+
+    def on_start(self, view: RolloutView) -> Actions:
+        """Called once, before anything else happens."""
         return ()
 
-    def on_group_completed(self, view: ClusterView, fact: GroupCompleted) -> Actions:
+    def on_rollout_opened(self, view: RolloutView, fact: RolloutOpened) -> Actions:
         return ()
 
-    def on_trained(self, view: ClusterView, fact: Trained) -> Actions:
+    def on_rollout_starved(self, view: RolloutView, fact: RolloutStarved) -> Actions:
+        """A hook that starts nothing ends the run."""
         return ()
 
-    def on_weights_updated(self, view: ClusterView, fact: WeightsUpdated) -> Actions:
+    def on_sample_scored(self, view: RolloutView, fact: SampleScored) -> Actions:
         return ()
 
-    def on_done(self, view: ClusterView, fact: Done) -> Actions:
+    def on_group_completed(self, view: RolloutView, fact: GroupCompleted) -> Actions:
         return ()
 
-    def on_woke(self, view: ClusterView, fact: Woke) -> Actions:
+    def on_trained(self, view: RolloutView, fact: Trained) -> Actions:
         return ()
+
+    def on_weights_updated(self, view: RolloutView, fact: WeightsUpdated) -> Actions:
+        return ()
+
+    def on_done(self, view: RolloutView, fact: Done) -> Actions:
+        return ()
+
+    def on_woke(self, view: RolloutView, fact: Woke) -> Actions:
+        return ()
+
+    def state(self) -> dict[str, Any]:
+        """Return what must outlive an interruption between two steps, as JSON; `restore` takes it."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from the `state` of a policy with the same arguments. Called before `on_start`."""
 
 
 def overrides(policy: Policy, method: str) -> bool:

@@ -71,6 +71,13 @@ class RequestView(Protocol):
     def first_token_s(self) -> float | None: ...
     @property
     def oracle(self) -> OracleView: ...
+    @property
+    def group(self) -> int | None:
+        """The rollout group it is a sample of; None outside rollouts."""
+
+    @property
+    def max_new_tokens(self) -> int | None:
+        """Tokens it may yet generate before the length cap of the rollout; None: no cap but its own end."""
 
 
 class InstanceView(Protocol):
@@ -128,6 +135,10 @@ class InstanceView(Protocol):
     @property
     def host_free_blocks(self) -> int:
         """Free blocks of the host memory that takes swapped KV; 0 where there is none."""
+
+    @property
+    def weights_version(self) -> int:
+        """Training steps behind the weights it generates with; as of now."""
 
     def cached_tokens(self, request: RequestId) -> int:
         """Return how many tokens of `request` this instance's prefix cache holds now: full blocks, never its last.

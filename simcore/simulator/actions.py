@@ -45,8 +45,8 @@ STARTS: frozenset[type] = FLEET | {
 }
 """Actions this backend can start."""
 
-ROUTER = -1
-"""Who asks, when it is not a lane."""
+ROUTER, ROLLOUT = -1, -5
+"""Who asks, when it is not a lane or a client."""
 TOO_LONG, BY_POLICY, QUEUE_FULL = range(3)
 """Why a request is turned away."""
 INSTANCE_DOWN = "instance down"
@@ -61,11 +61,11 @@ def start_for_router(simulator: "Simulator", actions: Iterable[Action] | None) -
         raise IllegalAction(f"{type(simulator.router).__name__}: a hook returns actions, () for none; got None")
     for action in tuple(actions):  # what a generator yields takes effect after it has ended
         if type(action) not in simulator.router_may:
-            raise IllegalAction(f"{action}: this router may only {_names(simulator.router_may)}")
+            raise IllegalAction(f"{action}: this router may only {names(simulator.router_may)}")
         if type(action) is Dispatch:
             _dispatch(simulator, action)
         elif type(action) is WakeAt:
-            _wake_at(simulator, action, ROUTER)
+            wake_at(simulator, action, ROUTER)
         elif type(action) is Reject:
             simulator.rejected(_unrouted(simulator, action), BY_POLICY)
         elif type(action) is Abort:
@@ -82,7 +82,7 @@ def start_for_scheduler(simulator: "Simulator", lane: "SimLane", actions: Iterab
         raise IllegalAction(f"{type(lane.scheduler).__name__}: a hook returns actions, () for none; got None")
     for action in tuple(actions):
         if type(action) not in lane.may:
-            raise IllegalAction(f"{action}: this scheduler may only {_names(lane.may)}")
+            raise IllegalAction(f"{action}: this scheduler may only {names(lane.may)}")
         if isinstance(action, Preempt):
             _preempt(simulator, lane, action)
         elif isinstance(action, Abort):
@@ -100,7 +100,7 @@ def start_for_scheduler(simulator: "Simulator", lane: "SimLane", actions: Iterab
         elif type(action) is SplitSMs:
             split_sms(simulator, action, lane.index)
         elif type(action) is WakeAt:
-            _wake_at(simulator, action, lane.index)
+            wake_at(simulator, action, lane.index)
         elif type(action) is WakeAfter:
             lane.wake_after(action)
         elif type(action) is WakeBelow:
@@ -169,7 +169,7 @@ def _abort(simulator: "Simulator", action: Abort, who: int) -> None:
     if request is None:
         raise IllegalAction(f"{action}: no live request {action.request}")
     if action.keep_tokens:
-        raise IllegalAction(f"{action}: keep_tokens must be false: no rollout can resume the request")
+        raise IllegalAction(f"{action}: keep_tokens must be false: only a rollout policy can resume the request")
     simulator.log(simulator.place_of(who), log.ABORT, request.id, -1)
     abort(simulator, request, action, who)
 
@@ -202,7 +202,8 @@ def _touch(simulator: "Simulator", lane: "SimLane", action: Touch) -> None:
     lane.look_again()
 
 
-def _wake_at(simulator: "Simulator", action: WakeAt, who: int) -> None:
+def wake_at(simulator: "Simulator", action: WakeAt, who: int) -> None:
+    """Set a timer for the router, the rollout policy or a lane. Raises IllegalAction."""
     clock = simulator.clock
     if not isfinite(action.time_s):
         raise IllegalAction(f"{action}: time_s must be a date")
@@ -214,5 +215,6 @@ def _wake_at(simulator: "Simulator", action: WakeAt, who: int) -> None:
     Alarm(clock, at_ps - clock.now, lambda _: simulator.woke(timer), TIMERS + (who + 1) * _BY_WHO)
 
 
-def _names(actions: Iterable[type]) -> str:
+def names(actions: Iterable[type]) -> str:
+    """Return the names of kinds of actions, in order, as a list in words."""
     return ", ".join(sorted(action.__name__ for action in actions))

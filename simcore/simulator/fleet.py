@@ -219,4 +219,6 @@ class Fleet:
         if instance.id in self._new:
             del self._new[instance.id]
             simulator.messenger.tell_started(instance.lanes)
+        if simulator.rollouts is not None:
+            simulator.rollouts.weights.came_up(instance)
         simulator.messenger.tell_router("on_instance_up", InstanceUp(instance.id))

@@ -33,6 +33,7 @@ class SimInstance:
         "state",
         "store",
         "takes_prompts",
+        "weights_version",
     )
 
     def __init__(
@@ -54,6 +55,8 @@ class SimInstance:
         """What it takes no more requests for."""
         self.epoch = 0
         """How often it went down: what was under way before does not concern it any more."""
+        self.weights_version = 0
+        """Training steps behind the weights it generates with."""
 
     @property
     def free_blocks(self) -> int:

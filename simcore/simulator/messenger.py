@@ -6,11 +6,12 @@ an answer and its actions, and a policy is judged by the view it had.
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from simcore.books.request import UNROUTED
-from simcore.contract import Action, Arrived, Fact, Policy, Router, Scheduler, overrides
+from simcore.contract import Action, Arrived, Fact, Policy, Rollout, Router, Scheduler, overrides
 from simcore.simulator.actions import start_for_router, start_for_scheduler
+from simcore.simulator.rollout_actions import start_for_rollout
 
 if TYPE_CHECKING:
     from simcore.simulator.simulator import Simulator
@@ -28,7 +29,9 @@ class Messenger:
         self._on_arrived: Callable[..., Iterable[Action]] | None = None
         if "on_arrived" in self.router_hears:
             self._on_arrived = simulator.router.on_arrived
-        self._facts: deque[tuple[SimLane | None, str, Fact | None]] = deque()
+        rollouts = simulator.rollouts
+        self.rollout_hears = frozenset[str]() if rollouts is None else hooks(rollouts.policy, Rollout)
+        self._facts: deque[tuple[SimLane | Literal["rollout"] | None, str, Fact | None]] = deque()
         self._telling = False
 
     def hears(self, hook: str) -> bool:
@@ -60,6 +63,10 @@ class Messenger:
         if hook in self.router_hears:
             self._tell(None, hook, fact)
 
+    def tell_rollout(self, hook: str, fact: Fact | None) -> None:
+        if hook in self.rollout_hears:
+            self._tell("rollout", hook, fact)
+
     def tell_scheduler(self, lane: "SimLane", hook: str, fact: Fact) -> None:
         if hook in self.schedulers_hear:
             self._tell(lane, hook, fact)
@@ -69,7 +76,7 @@ class Messenger:
         self.tell_scheduler(lane, hook, fact)
         self.tell_router(hook, fact)
 
-    def _tell(self, lane: "SimLane | None", hook: str, fact: Fact | None) -> None:
+    def _tell(self, lane: "SimLane | Literal['rollout'] | None", hook: str, fact: Fact | None) -> None:
         self._facts.append((lane, hook, fact))
         if not self._telling:
             self._deliver()
@@ -84,6 +91,10 @@ class Messenger:
                 if type(fact) is Arrived and not self._unrouted(fact):
                     continue
                 start_for_router(simulator, getattr(self._router, hook)(simulator.view, *told))
+            elif lane == "rollout":
+                assert simulator.rollouts is not None
+                rollouts = simulator.rollouts
+                start_for_rollout(simulator, rollouts, getattr(rollouts.policy, hook)(rollouts.view, *told))
             else:
                 view = simulator.lane_views[lane.index]
                 start_for_scheduler(simulator, lane, getattr(lane.scheduler, hook)(view, *told))

@@ -10,8 +10,9 @@ from simcore.books.outage import lose_fetch, lose_source, take_all, without_kv
 from simcore.books.request import CANCELLED, FAILED, UNROUTED, WAITING, Request
 from simcore.contract import Abort, Arrived, Cancelled, Done, InstanceDown
 from simcore.contract import decisions as log
-from simcore.simulator.actions import INSTANCE_DOWN, ROUTER
+from simcore.simulator.actions import INSTANCE_DOWN, ROLLOUT, ROUTER
 from simcore.simulator.clients import WHY
+from simcore.simulator.rollout_actions import stop
 from simcore.simulator.tiered_stepper import SimTieredLane
 
 if TYPE_CHECKING:
@@ -37,11 +38,14 @@ def go_down(simulator: "Simulator", instance: "SimInstance", cause: Cause) -> No
     _leave_without_kv(simulator, instance)
     overtaken: list[tuple[int, Done]] = []
     given_up: dict[int, int] = {}
+    stopped: dict[int, list[Abort]] = {}
     lost: list[Request] = []
     ended: list[tuple[SimLane, list[Request], list[Request]]] = []
     for lane in instance.lanes:
         for action, who in lane.pending:
-            if isinstance(action, Abort) and who < ROUTER:
+            if isinstance(action, Abort) and who == ROLLOUT:
+                stopped.setdefault(action.request, []).append(action)
+            elif isinstance(action, Abort) and who < ROUTER:
                 given_up[action.request] = who  # there is no boundary left to wait for
             elif not callable(action):
                 overtaken.append((who, Done(action, ok=False, why=INSTANCE_DOWN)))
@@ -55,8 +59,12 @@ def go_down(simulator: "Simulator", instance: "SimInstance", cause: Cause) -> No
         overtaken.append((ROUTER, Done(instance.draining, ok=False, why=INSTANCE_DOWN)))
     instance.clear(simulator.settings.mechanisms.sm_split)
     for request in lost:
+        if simulator.rollouts is not None:
+            simulator.rollouts.displaced(request, instance.id)
         _write_off(simulator, instance, request, cancelled=request.id in given_up)
     simulator.fleet.changed(instance)
+    if simulator.rollouts is not None:
+        simulator.rollouts.weights.went_down(instance)
 
     for lane, firsts, finished in ended:
         still = [request for request in firsts if request.state not in (CANCELLED, FAILED)]
@@ -67,12 +75,27 @@ def go_down(simulator: "Simulator", instance: "SimInstance", cause: Cause) -> No
     simulator.messenger.tell_router("on_instance_down", InstanceDown(instance.id, cause))
     for who, done in overtaken:
         simulator.done(who, done)
+    _stop_samples(simulator, stopped)
     for request in lost:
+        if request.id in stopped:
+            continue
         if request.state == UNROUTED:
             simulator.messenger.tell_router("on_arrived", Arrived(request.id))
         else:
             why = WHY[given_up[request.id]] if request.id in given_up else "failed"
             simulator.messenger.tell_router("on_cancelled", Cancelled(request.id, why))
+
+
+def _stop_samples(simulator: "Simulator", stopped: dict[int, list[Abort]]) -> None:
+    """Stop the samples of a rollout that were to be stopped at a boundary which does not come."""
+    for request_id, actions in stopped.items():
+        for action in actions:
+            request = simulator.live.get(request_id)
+            if request is None:
+                simulator.done(ROLLOUT, Done(action, ok=False, why=INSTANCE_DOWN))
+            else:
+                assert simulator.rollouts is not None
+                stop(simulator, simulator.rollouts, request, action)
 
 
 def _write_off(simulator: "Simulator", instance: "SimInstance", request: Request, cancelled: bool) -> None:

@@ -28,6 +28,7 @@ class Recorder:
         self.samples: Rows = []
         self.iterations: list[tuple[int | list[int], ...]] = []
         self.decisions: Rows = []
+        self.rollouts: Rows = []
 
     def request(self, request: Request) -> None:
         """Write down a request that has ended, or that the run left behind."""
@@ -96,3 +97,6 @@ class Recorder:
         if self.decisions:
             sink.decisions(self.decisions)
             self.decisions = []
+        if self.rollouts:
+            sink.rollouts(self.rollouts)
+            self.rollouts = []

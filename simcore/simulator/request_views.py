@@ -107,6 +107,17 @@ class LiveRequest:
         return Oracle(self._oracle, self._request)
 
     @property
+    def group(self) -> int | None:
+        rollouts = self._simulator.rollouts
+        return None if rollouts is None else rollouts.samples[self._request.id].group
+
+    @property
+    def max_new_tokens(self) -> int | None:
+        rollouts = self._simulator.rollouts
+        cap = None if rollouts is None else rollouts.settings.max_tokens
+        return None if cap is None else cap - self.output_tokens
+
+    @property
     def _lane(self) -> "SimLane":
         assert self._request.lane is not None
         return self._simulator.lanes[self._request.lane]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from simcore.contract import CostModel, Role, Router, Scheduler
+from simcore.simulator.rollout_settings import RolloutSettings
 from simcore.simulator.topology import Topology
 
 Rows = list[tuple[int, ...]]
@@ -85,6 +86,7 @@ class Settings:
         block_bytes: bytes of one KV block, for copies.
         boot_s: seconds from `Scale`, or from the end of an instance's fault, until the instance is up.
         faults: what goes wrong when.
+        rollout: the workload is prompts to train on, not requests that arrive by themselves; None: it is not.
     """
 
     instances: int
@@ -108,6 +110,7 @@ class Settings:
     block_bytes: int = 0
     boot_s: float = 0.0
     faults: tuple[Fault, ...] = ()
+    rollout: RolloutSettings | None = None
 
 
 @dataclass(slots=True)
@@ -138,6 +141,7 @@ class Sink(Protocol):
     def samples(self, rows: Rows) -> None: ...
     def iterations(self, rows: "list[tuple[int | list[int], ...]]") -> None: ...
     def decisions(self, rows: Rows) -> None: ...
+    def rollouts(self, rows: Rows) -> None: ...
 
 
 def is_tiered(settings: Settings) -> bool:

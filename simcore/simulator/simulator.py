@@ -36,7 +36,7 @@ from simcore.contract import (
     to_ps,
 )
 from simcore.contract import decisions as log
-from simcore.simulator.actions import ROUTER, STARTS, TOO_LONG
+from simcore.simulator.actions import ROLLOUT, ROUTER, STARTS, TOO_LONG
 from simcore.simulator.clients import WHY, Clients, has_clients, with_clients
 from simcore.simulator.clock import ARRIVALS, SAMPLES, Alarm, Clock
 from simcore.simulator.collecting import rare_collections
@@ -49,6 +49,8 @@ from simcore.simulator.network import Network, Transfer
 from simcore.simulator.recorder import Recorder
 from simcore.simulator.reports import Reports
 from simcore.simulator.request_views import LiveRequest
+from simcore.simulator.rollout import Rollouts
+from simcore.simulator.rollout_lane import SimRolloutLane
 from simcore.simulator.settings import Outcome, Settings, Sink, is_tiered
 from simcore.simulator.stepper import SimLane, SimWholeBatchLane
 from simcore.simulator.tiered_stepper import SimTieredLane
@@ -119,6 +121,7 @@ class Simulator:
         self.reports = None if settings.report_s is None else Reports(self, settings.report_s)
         draws = seed_of(settings.seed, settings.replication, _ROUTER_DRAWS)
         self.view = LiveCluster(self, draws, settings.oracle & self.router.oracle)
+        self.rollouts = None if settings.rollout is None else Rollouts(self, settings.rollout, workload)
         self.messenger = Messenger(self)
         self.clients = Clients(self, workload)
         self.log_decisions = settings.record_decisions
@@ -191,6 +194,8 @@ class Simulator:
         return cost.line if permille is None else partial(_slow, cost, permille)
 
     def _kind_of_lane(self, scheduler: Scheduler) -> type[SimLane]:
+        if self.settings.rollout is not None:
+            return self._kind_of_rollout_lane(scheduler)
         if not overrides(scheduler, "batch"):
             return SimTieredLane if self.tiered else SimLane
         if self.tiered:
@@ -199,6 +204,12 @@ class Simulator:
                 f"{name} builds whole batches: no prefix cache, swap, roles, second lane or schedule_ahead"
             )
         return SimWholeBatchLane
+
+    def _kind_of_rollout_lane(self, scheduler: Scheduler) -> type[SimLane]:
+        if self.tiered or overrides(scheduler, "batch"):
+            rule = "no prefix cache, swap, roles, second lane, schedule_ahead or whole batches"
+            raise ValueError(f"rollout: {rule}")
+        return SimRolloutLane
 
     def _victim(self, index: int, scheduler: Scheduler) -> Request | None:
         chosen = scheduler.victim(self.lane_views[index])
@@ -213,17 +224,23 @@ class Simulator:
 
     def run(self) -> Outcome:
         self.messenger.start()
-        self._next = next(self._arrivals, None)
-        if self._next is not None:
-            Alarm(self.clock, self._next.arrival_ps, self._arrive, ARRIVALS)
+        if self.rollouts is None:
+            self._next = next(self._arrivals, None)
+        if self._next is not None or self.rollouts is not None:
+            if self._next is not None:
+                Alarm(self.clock, self._next.arrival_ps, self._arrive, ARRIVALS)
             if self.settings.sample_s is not None:
                 period = max(1, to_ps(self.settings.sample_s))
                 Alarm(self.clock, 0, lambda _: self._sample(period), SAMPLES)
             if self.reports is not None:
                 self.reports.start()
             self.faults.start()
+            if self.rollouts is not None:
+                self.rollouts.start()
             # Timers that a policy keeps setting do not keep a run alive; work that nobody routes ends it.
             self.clock.drive(self)
+            while self.rollouts is not None and self.rollouts.starved():
+                self.clock.drive(self)
         return self._close()
 
     def _read(self, workload: Workload) -> Iterator[Request]:
@@ -273,7 +290,7 @@ class Simulator:
         self.messenger.tell_arrival(request.id)
 
     def end_if_over(self) -> None:
-        if not self.live and self._next is None and not self.clients.thinking:
+        if not self.live and self._next is None and not self.clients.thinking and self.rollouts is None:
             self.over = True
 
     def stands_still(self) -> bool:
@@ -287,6 +304,7 @@ class Simulator:
             or self.network.moving
             or any(instance.expects for instance in self.instances)
             or self.clients.watching
+            or (self.rollouts is not None and self.rollouts.busy)
         )
 
     def _close(self) -> Outcome:
@@ -353,6 +371,8 @@ class Simulator:
                     self.messenger.tell_both(lane, "on_finished", fact)
                     if request.client is not None:
                         self.clients.turn_ended(lane, request)
+            if self.rollouts is not None:
+                self.rollouts.finished(lane, finished)
             if not live:
                 self.end_if_over()
 
@@ -416,6 +436,8 @@ class Simulator:
         self.recorder.request(request)
         if request.client is not None:
             self.clients.gave_up(request)
+        if self.rollouts is not None:
+            self.rollouts.left(request)
         self.end_if_over()
 
     def done(self, who: int, fact: Done) -> None:
@@ -425,6 +447,9 @@ class Simulator:
             self.log(self.place_of(who), log.OVERTAKEN, request, -1)
         if who == ROUTER:
             self.messenger.tell_router("on_done", fact)
+        elif who == ROLLOUT:
+            assert self.rollouts is not None
+            self.rollouts.done(fact)
         elif who >= 0:
             self.messenger.tell_scheduler(self.lanes[who], "on_done", fact)
 
@@ -458,6 +483,8 @@ class Simulator:
         self.log(self.place_of(who), log.WOKE, -1, -1)
         if who == ROUTER:
             self.messenger.tell_router("on_woke", Woke(key))
+        elif who == ROLLOUT:
+            self.messenger.tell_rollout("on_woke", Woke(key))
         else:
             self.messenger.tell_scheduler(self.lanes[who], "on_woke", Woke(key))
 

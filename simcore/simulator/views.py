@@ -107,6 +107,10 @@ class LiveInstance:
         store = self._instance.store
         return 0 if store is None else store.host_free
 
+    @property
+    def weights_version(self) -> int:
+        return self._instance.weights_version
+
     def cached_tokens(self, request: int) -> int:
         store = self._instance.store
         if store is None or not store.cached:
