@@ -113,10 +113,14 @@ class TorchEngine:
                 tables = self._tables.entries[:, :width].index_select(0, self.device.upload(rows))
                 step = step_on(self.device, numbers, tables, self._latest)
                 logits = self.decoder.forward(step, self.kv.pool, self.ops)
-                chosen = self._sampler.sample(work, logits, self.ops) if self._sampler else self.ops.sample(logits, None)
-                self._latest[: len(numbers.rows)].copy_(chosen)
+                self._latest[: len(numbers.rows)].copy_(self._chosen(work, logits))
             self._gave = [each.request for each in work if each.gives]
             return Pending(self.device.download(self._latest[: len(self._gave)]), self.compute.mark())
+
+    def _chosen(self, work: list[Work], logits: Tensor) -> Tensor:
+        if self._sampler is None:
+            return self.ops.sample(logits, None)
+        return self._sampler.sample(work, logits, self.ops)
 
     # -- copies ----------------------------------------------------------------------------------------------------
 

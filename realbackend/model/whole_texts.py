@@ -17,13 +17,11 @@ _OPS = Reference()
 
 def parameters(decoder: Decoder) -> list[Tensor]:
     """Return the storages of a decoder, each once, in the order of its layers."""
-    layers = [
-        (each.input_norm, each.qkv, each.qkv_bias, each.q_norm, each.k_norm, each.output)
-        + (each.post_norm, each.gate_up, each.down)
-        for each in decoder.layers
-    ]
-    ends = (decoder.norm,) if decoder.shape.tied else (decoder.norm, decoder.head)
-    return [each for each in (decoder.embedding, *(one for layer in layers for one in layer), *ends) if each is not None]
+    found = [decoder.embedding]
+    for each in decoder.layers:
+        found += [each.input_norm, each.qkv, each.output, each.post_norm, each.gate_up, each.down]
+        found += [one for one in (each.qkv_bias, each.q_norm, each.k_norm) if one is not None]
+    return [*found, decoder.norm] if decoder.shape.tied else [*found, decoder.norm, decoder.head]
 
 
 def logits_of(decoder: Decoder, tokens: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""Training: what a rollout's samples teach a small model: a task whose answers can be checked, a loss, a state to keep."""
+"""Training: a task whose answers can be checked, and how a small model learns from its own samples."""

@@ -1,6 +1,6 @@
 """Task: prompts of digits, and a program that checks the answers: what reinforcement learning calls verifiable.
 
-A text is made of sixteen characters, a token each: `5 3 9 =`, and the answer to `reverse` is `9 3 5 .` and nothing else.
+A text is made of sixteen characters, a token each: to `539=` the answer is, if asked to reverse, `935.`, nothing else.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _HELD_OUT_SHARE = 8
 
 
 class Task:
-    """Prompts and answers of one kind: a copy of the digits, their reverse, the digits sorted, or the sum of two numbers.
+    """Prompts and answers of one kind: the digits copied, reversed or sorted, or the sum of two numbers.
 
     Args:
         seed: draws the prompts.

@@ -1,0 +1,39 @@
+"""Transcript: what the engines of a run said, for those who score it and learn from it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from realbackend.sampler import Sampler
+from simcore.contract import SampleView
+
+
+class Said(NamedTuple):
+    """The tokens of a response, and the log-probability of each when it was drawn."""
+
+    tokens: list[int]
+    log_probs: list[float]
+
+
+class Transcript:
+    """Responses of samples that are done.
+
+    Args:
+        sampler: what drew them, and keeps log-probabilities.
+
+    `generated` is by request, as a cluster writes it down.
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        self.generated: dict[int, list[int]] = {}
+        self._sampler = sampler
+
+    def of(self, sample: SampleView) -> Said:
+        """Return what a sample says."""
+        tokens, kept = self.generated[sample.request], self._sampler.log_probs
+        return Said(tokens, [kept[sample.request, sample.prompt_tokens + place] for place in range(len(tokens))])
+
+    def forget(self, samples: Sequence[SampleView]) -> None:
+        """Nobody will ask how likely the tokens of these were."""
+        for sample in samples:
+            for place in range(sample.output_tokens):
+                self._sampler.log_probs.pop((sample.request, sample.prompt_tokens + place), None)
