@@ -113,4 +113,4 @@ class Trainer(Protocol):
         """Make the weights of now those of `version`; return the bytes each node has to receive."""
 
     def load(self, instance: int, version: int) -> int:
-        """Let `instance`, which stands at a boundary, generate with weights `version`; return the picoseconds it takes."""
+        """Let `instance`, which stands at a boundary, go over to weights `version`; return the picoseconds it takes."""

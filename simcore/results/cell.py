@@ -11,11 +11,26 @@ from typing import TYPE_CHECKING, Any
 from simcore.results.columns import WarmUp
 from simcore.results.metrics import cell_metrics
 from simcore.results.parquet import row_count
+from simcore.results.rollouts import rollout_metrics
 from simcore.results.slo import Slo
 from simcore.results.spill import gaps_path, steps_path
 
 if TYPE_CHECKING:
     from simcore.simulator.settings import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What the metrics of a rollout study need to know: training steps wanted, and on what they were generated.
+
+    warm_up_steps: first steps that do not count.
+    """
+
+    steps: int
+    instances: int
+    gpus: int
+    warm_up_steps: int = 0
+
 
 CELL_SCHEMA = "simcore.cell/2"
 LINK_BYTES = "bytes_"
@@ -49,6 +64,7 @@ def finish_cell(
     warm_up_requests: int = 0,
     class_slo: Mapping[str, Mapping[str, float]] = NO_LIMITS,
     classes: Sequence[str] = ("default",),
+    training: Training | None = None,
     meta: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Compute the metrics of a cell whose `CellWriter` is closed, and write `cell.json` last, in one stroke.
@@ -62,6 +78,7 @@ def finish_cell(
         warm_up_requests: nor do the first so many.
         class_slo: bounds of the classes that have their own, complete, by name.
         classes: names of the request classes, by index, as the `CellWriter` got them.
+        training: of a study with `rollout`; None: of any other.
         meta: what made the cell, JSON; kept as it is.
 
     Returns what is in `cell.json`: {schema, state, metrics, classes, link_bytes, outcome, slo, warm_up, meta}. Raises
@@ -74,10 +91,17 @@ def finish_cell(
     counted = {name: outcome.counters[name] for name in sorted(outcome.counters)}
     counters = {name: count for name, count in counted.items() if not name.startswith(LINK_BYTES)}
     link_bytes = {name.removeprefix(LINK_BYTES): count for name, count in counted.items() if name not in counters}
+    state, metrics = found.state, found.metrics
+    if training is not None:
+        rollouts = directory / "rollouts.parquet"
+        metrics = metrics | rollout_metrics(
+            rollouts, instances=training.instances, gpus=training.gpus, warm_up_steps=training.warm_up_steps
+        )
+        state = "BACKLOGGED" if counters.get("rollout_starved") else "STABLE"
     cell = {
         "schema": CELL_SCHEMA,
-        "state": found.state,
-        "metrics": {**counters, "prefix_hit_rate": _hit_rate(counters), **found.metrics},
+        "state": state,
+        "metrics": {**counters, "prefix_hit_rate": _hit_rate(counters), **metrics},
         "classes": found.classes,
         "link_bytes": link_bytes,
         "outcome": asdict(outcome),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from simcore.results.claims_sample import Sample
+from simcore.results.rollouts import NAMES as ROLLOUTS
 from simcore.results.stats import Run, grouped, point_text
 
 BREAKING_POINT = "breaking_point"
@@ -22,6 +23,11 @@ _COUNTERS = (
     *("instances_booted", "instances_drained", "instances_terminated", "instances_failed", "requests_requeued"),
     *("programs_finished", "programs_abandoned", "programs_completed"),
 )
+_OF_ROLLOUTS = (
+    *ROLLOUTS,
+    *(f"groups_{what}" for what in ("submitted", "trained", "rejected", "discarded", "failed", "open", "accepted")),
+    *("training_steps", "rollout_starved", "scorings_failed"),
+)
 _JOB_TIME = "job_completion_time_s"
 
 PROMISED = ("request_goodput", "slo_attainment", "token_goodput", BREAKING_POINT)
@@ -35,7 +41,7 @@ def metric_names(*, of_class: bool = False) -> tuple[str, ...]:
     if of_class:
         return (*_COUNTS, *latencies)
     job_times = tuple(f"{_JOB_TIME}_{statistic}" for statistic in ("mean", "median", "p90", "p95", "p99"))
-    return (*_COUNTS, *_OF_RUNS, *latencies, *_COUNTERS, *job_times)
+    return (*_COUNTS, *_OF_RUNS, *latencies, *_COUNTERS, *job_times, *_OF_ROLLOUTS)
 
 
 def full_key(name: str, keys: Iterable[str]) -> str | None:

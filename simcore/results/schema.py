@@ -103,11 +103,51 @@ DECISIONS = (
 )
 """`decisions.parquet`: facts and actions as integers, in order; -1 stays -1, so that logs compare as they are."""
 
+ROLLOUT_ROW = (
+    Column("step", "int", "number of the training step, from 0"),
+    Column("opened_ps", "int", "date the trainer began to wait for groups, picoseconds"),
+    Column("stopped_ps", "int", "date the first sample was stopped; that of the training if none was"),
+    Column("train_ps", "int", "date training began"),
+    Column("trained_ps", "int", "date it ended"),
+    Column("closed_ps", "int", "date the weights were out, and the next step could begin"),
+    Column("submitted", "int", "groups begun in this step"),
+    Column("trained", "int", "groups trained on"),
+    Column("rejected", "int", "groups the filter turned away"),
+    Column("discarded", "int", "groups given up"),
+    Column("failed", "int", "groups of which a sample was lost, or could not be scored"),
+    Column("buffered_groups", "int", "groups left for later when training began"),
+    Column("samples", "int", "samples trained on"),
+    Column("resumed_samples", "int", "samples that went on in this step"),
+    Column("dropped_samples", "int", "samples stopped for good"),
+    Column("prompt_tokens", "int", "of the samples trained on, each with its prompt"),
+    Column("response_tokens", "int", "of the samples trained on"),
+    Column("generated_tokens", "int", "generated between the end of the step before and that of this one"),
+    Column("resumed_tokens", "int", "prompt and response of resumed samples, which are prefilled again"),
+    Column("off_policy_tokens", "int", "of the response tokens, those of older weights than the trainer had"),
+    Column("dropped_tokens", "int", "of samples stopped for good"),
+    Column("drawn_samples", "int", "samples begun in this step"),
+    Column("drawn_tokens", "int", "tokens they will have"),
+    Column("truncated", "int", "samples trained on that the length cap stopped"),
+    Column("longest_tokens", "int", "of the samples trained on, the longest"),
+    Column("max_lag", "int", "training steps between the oldest token trained on and the trainer"),
+    Column("max_versions", "int", "most weight versions in one sample trained on"),
+    Column("sample_versions", "int", "weight versions of the samples trained on, summed"),
+    *(Column(f"versions_{n}", "int", f"samples trained on with {n} weight versions") for n in range(1, 6)),
+    Column("versions_6", "int", "samples trained on with 6 weight versions or more"),
+    Column("reward_milli", "int", "rewards of the samples trained on, summed, in thousandths"),
+    Column("idle_tail_ps", "int", "time instances stood idle, summed: while others generated"),
+    Column("idle_drain_ps", "int", "while samples were stopped"),
+    Column("idle_train_ps", "int", "while the trainer trained"),
+    Column("idle_sync_ps", "int", "while weights were on their way"),
+)
+"""`rollouts.parquet`: one row per training step, where a study has `rollout`. Dates, idle time: picoseconds."""
+
 FILES: Mapping[str, tuple[Column, ...]] = {
     "requests": REQUESTS,
     "instances": INSTANCES,
     "iterations": ITERATIONS,
     "decisions": DECISIONS,
+    "rollouts": ROLLOUT_ROW,
 }
 """Columns by file name without ".parquet", in the order the files are written."""
 

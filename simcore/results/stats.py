@@ -17,7 +17,11 @@ Run = Mapping[str, Any]
 
 _HIGHER = ("request_throughput", "request_goodput", "slo_attainment", "token_goodput")
 _HIGHER_COUNTS = ("output_throughput", "total_token_throughput", "completed", "programs_completed", "prefix_hit_rate")
+_HIGHER_RATES = tuple(
+    f"perf/{what}" for what in ("tokens_per_gpu_per_sec", "effective_tokens_per_gpu_per_sec", "trained_tokens_per_sec")
+)
 _LOWER = (
+    *("perf/step_time", "perf/rollout_time", "perf/bubble_ratio", "rollout/dropped_token_share"),
     "failed",
     "rejected",
     "cancelled",
@@ -71,7 +75,7 @@ def direction(metric: str) -> Literal[1, -1, 0]:
     >>> direction("slo_attainment"), direction("p99_ttft_ms"), direction("duration")
     (1, -1, 0)
     """
-    if metric in _HIGHER or metric in _HIGHER_COUNTS:
+    if metric in (*_HIGHER, *_HIGHER_COUNTS, *_HIGHER_RATES):
         return 1
     if metric in _LOWER or metric.endswith(_LOWER_ENDS):
         return -1

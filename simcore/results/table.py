@@ -36,6 +36,17 @@ _MECHANISMS: Columns = (
     ("job mean s", "job_completion_time_s_mean", 1.0),
     ("job p99 s", "job_completion_time_s_p99", 1.0),
 )
+_ROLLOUT: Columns = (
+    ("step s", "perf/step_time", 1.0),
+    ("rollout s", "perf/rollout_time", 1.0),
+    ("trained tok/s", "perf/trained_tokens_per_sec", 1.0),
+    ("tok/s/GPU", "perf/effective_tokens_per_gpu_per_sec", 1.0),
+    ("idle %", "perf/bubble_ratio", 100.0),
+    ("off-policy %", "rollout/off_policy_token_share", 100.0),
+    ("versions max", "rollout/versions_max", 1.0),
+    ("length mean", "rollout/response_len_mean", 1.0),
+    ("dropped %", "rollout/dropped_token_share", 100.0),
+)
 Part = tuple[tuple[str, ...], Sequence[Run]]
 """Lines of a table: what stands beside the system's name, and the runs they sum up."""
 
@@ -43,7 +54,8 @@ Part = tuple[tuple[str, ...], Sequence[Run]]
 def print_summary(summary: "Mapping[str, Any]", console: "Console | None" = None) -> None:
     """Print the table of a study, its breaking points, its verdict and its claims; a single run as vLLM prints it.
 
-    What mechanisms did, and how each class with an SLO fared, are tables of their own, where there is something to say.
+    Of rollouts, training steps stand in the place of latencies. What mechanisms did, and how each class with an SLO
+    fared, are tables of their own, where there is something to say.
 
     Args:
         summary: content of summary.json.
@@ -51,7 +63,9 @@ def print_summary(summary: "Mapping[str, Any]", console: "Console | None" = None
     """
     console = terminal() if console is None else console
     runs = summary["runs"]
-    if len(runs) == 1:
+    if _shown(runs, _ROLLOUT):
+        console.print(_table(runs, _ROLLOUT, last=("state", health)))
+    elif len(runs) == 1:
         console.print(vllm_block(runs[0]["metrics"], runs[0]["point"].get(RATE)), highlight=False)
         console.print(f"state: {health(runs).replace(chr(10), ', ')}", highlight=False)
     else:

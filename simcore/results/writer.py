@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from simcore.contract import PS_PER_S
 from simcore.results.arrays import column, lists, names
 from simcore.results.parquet import Ints, RowBuffer, TableWriter, int_rows
-from simcore.results.schema import DECISIONS, INSTANCES, ITERATIONS, REQUEST_ROW, REQUESTS, STATES
+from simcore.results.schema import DECISIONS, INSTANCES, ITERATIONS, REQUEST_ROW, REQUESTS, ROLLOUT_ROW, STATES
 from simcore.results.spill import STEP_COLUMNS, gaps_path, steps_path
 
 Rows = list[tuple[int, ...]]
@@ -25,10 +25,17 @@ class CellWriter:
         classes: names of the request classes, by index.
         iterations: keep the iteration log.
         decisions: keep facts and actions.
+        rollouts: keep training steps.
     """
 
     def __init__(
-        self, directory: Path, *, classes: Sequence[str], iterations: bool = False, decisions: bool = False
+        self,
+        directory: Path,
+        *,
+        classes: Sequence[str],
+        iterations: bool = False,
+        decisions: bool = False,
+        rollouts: bool = False,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._classes = tuple(classes)
@@ -36,6 +43,7 @@ class CellWriter:
         self._samples = TableWriter(directory / "instances.parquet", INSTANCES)
         self._iterations = TableWriter(directory / "iterations.parquet", ITERATIONS) if iterations else None
         self._decisions = TableWriter(directory / "decisions.parquet", DECISIONS) if decisions else None
+        self._rollouts = TableWriter(directory / "rollouts.parquet", ROLLOUT_ROW) if rollouts else None
         self._request_rows = RowBuffer(len(REQUEST_ROW), self._write_requests)
         self._sample_rows = RowBuffer(len(INSTANCES), self._write_samples)
         self._decision_rows = RowBuffer(len(DECISIONS), self._write_decisions)
@@ -65,11 +73,23 @@ class CellWriter:
         if self._decisions is not None:
             self._decision_rows.add(int_rows(rows, len(DECISIONS)))
 
+    def rollouts(self, rows: Rows) -> None:
+        if self._rollouts is not None:
+            self._rollouts.write([column(values) for values in int_rows(rows, len(ROLLOUT_ROW)).T])
+
     def close(self) -> None:
         """Write what is left and close the files."""
         for buffer in (self._request_rows, self._sample_rows, self._decision_rows):
             buffer.flush()
-        for file in (self._requests, self._samples, self._iterations, self._decisions, self._steps, self._gaps):
+        for file in (
+            self._requests,
+            self._samples,
+            self._iterations,
+            self._decisions,
+            self._rollouts,
+            self._steps,
+            self._gaps,
+        ):
             if file is not None:
                 file.close()
 

@@ -88,14 +88,12 @@ class Rollouts:
         simulator, cap, read = self._simulator, self.settings.max_tokens, 0
         for piece in workload.pieces():
             if piece.group is None or piece.program is not None or piece.cancel_ps is not None:
-                raise ValueError(
-                    "rollout: the workload must be groups of samples, without programs or clients that give up"
-                )
+                raise ValueError("rollout: the workload must be groups of samples, without sessions or cancellations")
             numbers = range(read, read + len(piece))
             read += len(piece)
             output = piece.output_tokens if cap is None else piece.output_tokens.clip(max=cap)
             columns = (piece.at_ps.tolist(), piece.prompt_tokens.tolist(), output.tolist())
-            requests = iter(map(Request, numbers, *columns))
+            requests: Iterator[Request] = map(Request, numbers, *columns)
             if simulator.contents:
                 requests = with_clients(requests, piece, contents=True)
             for _, rows in groupby(zip(piece.group.tolist(), requests, strict=True), key=lambda row: row[0]):

@@ -75,6 +75,7 @@ class RolloutBook:
             sums["longest_tokens"] = max(sums["longest_tokens"], sample.output_tokens)
             sums["max_lag"] = max(sums["max_lag"], step - sample.spans[0][0])
             sums["max_versions"] = max(sums["max_versions"], len(sample.spans))
+            sums["sample_versions"] += len(sample.spans)
             sums[f"versions_{min(len(sample.spans), SPANS_MAX)}"] += 1
             sums["reward_milli"] += round(1000 * (sample.reward or 0.0))
         sums["buffered_groups"] = len(self._rollouts.groups)
@@ -114,6 +115,7 @@ class RolloutBook:
             sums["longest_tokens"],
             sums["max_lag"],
             sums["max_versions"],
+            sums["sample_versions"],
             *(sums[f"versions_{spans}"] for spans in range(1, SPANS_MAX + 1)),
             sums["reward_milli"],
             *(self._idle_ps[cause] for cause in IDLE_FOR),

@@ -8,7 +8,7 @@ from simcore.contract import Judge, Rollout, Trainer
 
 @dataclass(frozen=True, slots=True)
 class RolloutSettings:
-    """Training steps over the groups of the workload, which is read as prompts to draw from: its arrival dates do not count.
+    """Training on the groups of the workload, which is read as prompts to draw from: its arrival dates do not count.
 
     Args:
         make_rollout: builds the rollout policy.

@@ -10,6 +10,7 @@ from simcore.study.backends import default_dtype
 from simcore.study.faults import schedule
 from simcore.study.plan import Cell
 from simcore.study.registry import find_policy
+from simcore.study.rollout import rollout_settings
 from simcore.study.traffic import open_workload
 
 if TYPE_CHECKING:
@@ -20,14 +21,24 @@ if TYPE_CHECKING:
 def run_cell(cell: Cell, directory: Path) -> None:
     """Simulate a cell and write its files into `directory`, which is made. Raises whatever goes wrong."""
     from simcore.results import CellWriter, finish_cell
+    from simcore.results.cell import Training
 
     spec, options = cell.spec, cell.options
     workload = open_workload(spec, cell.trace_file, cell.seed)
     settings = settings_of(cell, workload.lasts_s)
     with CellWriter(
-        directory, classes=workload.classes, iterations=options.iterations, decisions=options.decisions
+        directory,
+        classes=workload.classes,
+        iterations=options.iterations,
+        decisions=options.decisions,
+        rollouts=spec.rollout is not None,
     ) as sink:
         ran = _run(settings, workload, sink, cell)
+    rollout, cluster = spec.rollout, spec.cluster
+    training = None
+    if rollout is not None:
+        gpus = cluster.instances * cluster.tp
+        training = Training(rollout.steps, cluster.instances, gpus, rollout.warm_up_steps)
     finish_cell(
         directory,
         outcome=ran.outcome,
@@ -36,6 +47,7 @@ def run_cell(cell: Cell, directory: Path) -> None:
         classes=workload.classes,
         warm_up_s=spec.warm_up.seconds,
         warm_up_requests=spec.warm_up.requests,
+        training=training,
         meta={
             "hash": cell.hash,
             "workload": workload.name,
@@ -87,6 +99,7 @@ def settings_of(cell: Cell, lasts_s: float) -> "Settings":
         block_bytes=cell.block_bytes,
         boot_s=spec.cluster.boot_s,
         faults=schedule(spec, cell.seed, lasts_s),
+        rollout=rollout_settings(cell),
     )
 
 

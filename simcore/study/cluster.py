@@ -32,6 +32,7 @@ def copies(spec: StudySpec, router: type[Policy]) -> bool:
         or spec.cluster.host_memory_gib
         or set(spec.cluster.roles) - {"mixed"}
         or any(fault.link is not None for fault in spec.faults)
+        or (spec.rollout is not None and spec.rollout.weights.bytes)
     )
 
 

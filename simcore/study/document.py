@@ -8,7 +8,7 @@ from typing import Any
 
 from simcore.study.errors import Path, Problem, StudyError, dotted, shown
 
-SHORT_FORMS = {"router": "policy", "scheduler": "policy", "model": "name", "cost": "profile"}
+SHORT_FORMS = {"router": "policy", "scheduler": "policy", "rollout": "policy", "model": "name", "cost": "profile"}
 """`router: round_robin` is short for `router: {policy: round_robin}`; a dotted key may open it."""
 
 

@@ -84,6 +84,12 @@ class Cell:
     router: PolicyUse
     scheduler: PolicyUse
     options: Options
+    rollout: PolicyUse | None = None
+
+    @property
+    def policy_files(self) -> tuple[FilePath, ...]:
+        """The files of its policies."""
+        return tuple(use.file for use in (self.router, self.scheduler, self.rollout) if use is not None)
 
     @property
     def label(self) -> str:
@@ -175,6 +181,7 @@ def sweep_points(document: Document, problems: list[Problem]) -> Iterator[tuple[
 def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, system: System, options: Options) -> Cell:
     """Return the cell of one system at one point with one seed."""
     router, scheduler = policy_use(system.router), policy_use(system.scheduler)
+    rollout = None if system.rollout is None else policy_use(system.rollout)
     spec = resolved.spec
     content = {
         "simcore": __version__,
@@ -189,6 +196,7 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         "workload": _workload(resolved),
         "router": _policy(router),
         "scheduler": _policy(scheduler),
+        "rollout": None if spec.rollout is None or rollout is None else [spec.rollout.model_dump(), _policy(rollout)],
         "mechanism": asdict(system.mechanisms),
         "faults": [fault.model_dump(exclude_none=True) for fault in spec.faults],
         "oracle": sorted(spec.oracle),
@@ -215,6 +223,7 @@ def cell(name: str, point: Mapping[str, Any], seed: int, resolved: Resolved, sys
         router=router,
         scheduler=scheduler,
         options=options,
+        rollout=rollout,
     )
 
 

@@ -28,7 +28,8 @@ from simcore.study.lookup import Lookup
 from simcore.study.mechanisms import conflicts, to_mechanisms
 from simcore.study.registry import find_policy, is_from_file, source_file
 from simcore.study.resolve_traffic import Traffic, TrafficFinder, check_class_slos, check_warm_up
-from simcore.study.schema import ROOFLINE, PolicySpec, StudySpec
+from simcore.study.rollout import check_rollout, rollout_conflicts
+from simcore.study.schema import ROLLOUT, ROOFLINE, PolicySpec, StudySpec
 from simcore.study.traffic import shortest
 from simcore.study.validate import check_schema
 
@@ -62,6 +63,7 @@ class System:
     mechanisms: "Mechanisms"
     kv_blocks: int
     topology: "Topology | None"
+    rollout: ChosenPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ class _Resolver(Lookup):
             self.oracle()
         trace_file, traffic = TrafficFinder(self, spec).find() if "workload" in sound else (None, None)
         self.beside_traffic(traffic)
+        if spec.rollout is not None and {"rollout", "workload"} <= sound:
+            check_rollout(self, spec, trace_file)
         if "faults" in sound and "cluster" in sound:
             check_faults(self, spec, self.link_names(hardware), None if traffic is None else traffic.lasts_s)
         systems = {}
@@ -236,7 +240,19 @@ class _Resolver(Lookup):
             # A mechanism may be written for this system, or once for all.
             self.wrong(at if self.document.has(at) or below[0] != "mechanism" else below, message)
         links = self.topology(hardware) if copies(self.spec, router.policy) else None
-        return System(router, scheduler, mechanisms, blocks, links)
+        return System(router, scheduler, mechanisms, blocks, links, self.rollout(name, scheduler, mechanisms))
+
+    def rollout(self, name: str, scheduler: ChosenPolicy, mechanisms: "Mechanisms") -> ChosenPolicy | None:
+        """Return the rollout policy of a system: its own, or the synchronous one; None without `rollout`."""
+        at, chosen = ("systems", name, "rollout"), self.spec.systems[name].rollout
+        if self.spec.rollout is None:
+            if chosen is not None and "rollout" in self.sound:
+                self.wrong(at, "needs the study to say `rollout: {steps: …, groups: …}`")
+            return None
+        for below, message in rollout_conflicts(self.spec, mechanisms, scheduler.policy):
+            where = ("systems", name, *below)
+            self.wrong(where if self.document.has(where) else below, message)
+        return self.policy(at, chosen or PolicySpec(policy=ROLLOUT), "rollout")
 
     def policy(self, at: Path, chosen: PolicySpec, role: str) -> ChosenPolicy | None:
         """Return the policy if it can be built and may do what it does."""
@@ -247,7 +263,7 @@ class _Resolver(Lookup):
         wrong = check_arguments(policy, chosen.arguments)
         for path, message in wrong:
             self.wrong((*at, *path), message)
-        self.powers(named, policy)
+        self.powers(named, policy, role)
         if wrong:
             return None
         reference = chosen.policy
@@ -255,12 +271,12 @@ class _Resolver(Lookup):
             reference = self.references[named] = f"{source_file(policy)}:{policy.__name__}"
         return ChosenPolicy(reference, policy, chosen.arguments)
 
-    def powers(self, at: Path, policy: type[Policy]) -> None:
+    def powers(self, at: Path, policy: type[Policy], role: str) -> None:
         """Check that the study switches on what the policy reads, and that the simulator can start what it emits."""
-        from simcore.simulator import STARTS
+        from simcore.simulator import ROLLOUT_STARTS, STARTS
 
         for name in sorted(policy.oracle - set(self.spec.oracle)) if "oracle" in self.sound else ():
             self.wrong(at, f"{policy.__name__} reads the oracle '{name}'; add `oracle: [{name}]` to the study")
-        beyond = sorted(action.__name__ for action in policy.emits - STARTS)
+        beyond = sorted(action.__name__ for action in policy.emits - (ROLLOUT_STARTS if role == "rollout" else STARTS))
         if beyond:
             self.wrong(at, f"{policy.__name__} emits {', '.join(beyond)}, which the simulator cannot start yet")

@@ -76,7 +76,7 @@ def run_cells(
                 for name, trace in _results(missing, store, workshop, jobs or _cores(), engine):
                     if trace is not None:
                         cell = by_hash[name]
-                        failures[name] = Failure(cell.label, trace, (cell.router.file, cell.scheduler.file))
+                        failures[name] = Failure(cell.label, trace, cell.policy_files)
                     advance(failed=trace is not None)
         except KeyboardInterrupt:
             raise Interrupted(sum((store / name).is_dir() for name in by_hash), len(by_hash)) from None

@@ -8,6 +8,7 @@ from simcore.study.schema_claims import ClaimSpec
 from simcore.study.schema_cluster import ClusterSpec, MechanismSpec
 from simcore.study.schema_faults import FaultSpec
 from simcore.study.schema_real import RealSpec
+from simcore.study.schema_rollout import RolloutSpec
 from simcore.study.schema_workload import SloSpec, WarmUp, WorkloadSpec
 from simcore.study.spec import Natural, Slug, Spec, short_for
 
@@ -29,6 +30,7 @@ def _distinct(seeds: tuple[int, ...]) -> tuple[int, ...]:
 
 ROUTER = "round_robin"
 SCHEDULER = "vllm_v1"
+ROLLOUT = "synchronous_rollout"
 ROOFLINE = "roofline"
 
 Dtype = Literal["bf16", "fp16", "fp8"]
@@ -76,6 +78,7 @@ class SystemSpec(Spec):
     router: Annotated[PolicySpec, short_for("policy", ROUTER)] = PolicySpec(policy=ROUTER)
     scheduler: Annotated[PolicySpec, short_for("policy", SCHEDULER)] = PolicySpec(policy=SCHEDULER)
     mechanism: MechanismSpec = MechanismSpec()
+    rollout: Annotated[PolicySpec, short_for("policy", ROLLOUT)] | None = None
 
 
 class StudySpec(Spec):
@@ -103,6 +106,7 @@ class StudySpec(Spec):
     sample_s: Annotated[float, Field(ge=0.001)] | None = 1.0
     claims: Claims = ()
     real: RealSpec = RealSpec()
+    rollout: RolloutSpec | None = None
 
 
 STAND_IN: dict[str, Any] = {
@@ -127,9 +131,7 @@ _MECHANISMS = (
     "control_s",
 )
 LATER = (
-    "rollout",
     "workload.tools",
-    "systems.*.rollout",
     *(f"mechanism.{key}" for key in _MECHANISMS),
     *(f"systems.*.mechanism.{key}" for key in _MECHANISMS),
 )
