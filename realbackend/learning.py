@@ -6,7 +6,6 @@ replaced by some that do what the simulated ones only take time for.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 from typing import Literal
@@ -23,8 +22,8 @@ from realbackend.pace import MeasuredPace, ModelPace, Pace
 from realbackend.probe import clock_of, probe_of
 from realbackend.sampler import Sampler
 from realbackend.torch_engine import TorchEngine
-from realbackend.trainer import GrpoTrainer, StepReport
-from realbackend.training.curve import Lesson
+from realbackend.trainer import GrpoTrainer
+from realbackend.training.curve import Lesson, StepReport
 from realbackend.training.exam import Exam
 from realbackend.training.judge import Reward, TaskJudge
 from realbackend.training.settings import Training
@@ -33,7 +32,6 @@ from realbackend.training.texts import TaskTexts
 from realbackend.training.transcript import Transcript
 from realbackend.training.warm_start import warm_start
 from simcore.contract import Workload, to_s
-from simcore.simulator.rollout_settings import RolloutSettings
 from simcore.simulator.settings import Outcome, Settings, Sink
 
 SHAPE = ModelShape("llama", 2, 64, 4, 2, 16, 128, len(CHARACTERS), 256)
@@ -96,7 +94,7 @@ class Learning:
             pace=settings.rollout.trainer if clock == "model" else None,
             learned=self._learned,
         )
-        self.lessons = [Lesson.first(self.exam.accuracy(decoder), self._cpu_s)]
+        self.lessons = [Lesson(0, self.exam.accuracy(decoder), None, 0, 0.0, self._cpu_s, None)]
 
     def run(self, sink: Sink) -> Outcome:
         """Run all training steps of the settings."""
@@ -131,7 +129,7 @@ class Learning:
                 scored=scored,
                 virtual_s=to_s(self.cluster.clock.now),
                 cpu_s=self._cpu_s,
-                report=report,
+                step=report,
             )
         )
 
@@ -164,7 +162,7 @@ class Learning:
 
 
 def _groups_of(workload: Workload) -> tuple[list[int], int]:
-    """Return the tokens of each prompt in the first piece of a workload, and how many samples it has. Raises ValueError."""
+    """Return the tokens of each prompt in the first piece of a workload, and samples a prompt. Raises ValueError."""
     piece = next(iter(workload.pieces()), None)
     if piece is None or piece.group is None:
         raise ValueError("learning needs a workload of groups, see docs/training.md")

@@ -15,13 +15,14 @@ from realbackend.model.decoder import Decoder
 _OPS = Reference()
 
 
-def parameters(decoder: Decoder) -> list[Tensor]:
-    """Return the storages of a decoder, each once, in the order of its layers."""
+def trainable(decoder: Decoder) -> list[Tensor]:
+    """Return the storages of a decoder, each once, in the order of its layers; from now on they have gradients."""
     found = [decoder.embedding]
     for each in decoder.layers:
         found += [each.input_norm, each.qkv, each.output, each.post_norm, each.gate_up, each.down]
         found += [one for one in (each.qkv_bias, each.q_norm, each.k_norm) if one is not None]
-    return [*found, decoder.norm] if decoder.shape.tied else [*found, decoder.norm, decoder.head]
+    found += [decoder.norm] if decoder.shape.tied else [decoder.norm, decoder.head]
+    return [each.requires_grad_() for each in found]
 
 
 def logits_of(decoder: Decoder, tokens: Tensor) -> Tensor:

@@ -31,9 +31,7 @@ class TaskJudge:
     ) -> None:
         self.failures: list[str] = []
         """What kept samples from being scored."""
-        self.scored = 0
-        self.earned = 0.0
-        """Samples scored so far, of groups accepted or not, and the sum of their rewards."""
+        self._scored, self._earned = 0, 0.0
         self._task = task
         self._transcript = transcript
         self._dynamic = dynamic
@@ -49,8 +47,8 @@ class TaskJudge:
             self.failures.append(cause)
             print(f"simcore: scoring failed: {cause}", file=sys.stderr)
             return Score(None, self._took_ps)
-        self.scored += 1
-        self.earned += reward
+        self._scored += 1
+        self._earned += reward
         return Score(reward, self._took_ps)
 
     def accepts(self, group: GroupView) -> bool:
@@ -58,3 +56,9 @@ class TaskJudge:
         if not accepted:
             self._transcript.forget(group.samples)
         return accepted
+
+    def take(self) -> tuple[int, float]:
+        """Return how many samples were scored since this was last asked, and the sum of their rewards."""
+        taken = self._scored, self._earned
+        self._scored, self._earned = 0, 0.0
+        return taken

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from realbackend.model.decoder import Decoder
-from realbackend.model.whole_texts import log_probs_of, padded, parameters
+from realbackend.model.whole_texts import log_probs_of, padded, trainable
 from realbackend.training.task import Task
 from simcore.books.draw import seed_of
 
@@ -20,7 +20,7 @@ def warm_start(decoder: Decoder, task: Task, lengths: Sequence[int], *, steps: i
     The prompts are none of those that samples are drawn for, and none that are held out.
     """
     prompts = [task.prompt(-1 - number, tokens) for number, tokens in enumerate(lengths)]
-    weights = parameters(decoder)
+    weights = trainable(decoder)
     optimiser = torch.optim.Adam(weights, lr=_LEARNING_RATE, betas=(0.9, 0.98))
     for step in range(steps):
         some = [prompts[seed_of(seed, _PICKED, step, place) % len(prompts)] for place in range(_BATCH)]
