@@ -7,7 +7,6 @@ replaced by some that do what the simulated ones only take time for.
 import os
 import time
 from dataclasses import replace
-from itertools import cycle, islice
 from typing import Literal
 
 import torch
@@ -20,22 +19,22 @@ from realbackend.model.shape import ModelShape
 from realbackend.model.weights import drawn, load_weights
 from realbackend.pace import MeasuredPace, ModelPace, Pace
 from realbackend.probe import clock_of, probe_of
+from realbackend.run import digest_of
 from realbackend.sampler import Sampler
 from realbackend.torch_engine import TorchEngine
 from realbackend.trainer import GrpoTrainer
 from realbackend.training.curve import Lesson, StepReport
 from realbackend.training.exam import Exam
 from realbackend.training.judge import Reward, TaskJudge
+from realbackend.training.prompts import Prompts
 from realbackend.training.settings import Training
-from realbackend.training.task import CHARACTERS, END, Task
+from realbackend.training.shape import digits_shape
+from realbackend.training.task import END, Task
 from realbackend.training.texts import TaskTexts
 from realbackend.training.transcript import Transcript
 from realbackend.training.warm_start import warm_start
 from simcore.contract import Workload, to_s
 from simcore.simulator.settings import Outcome, Settings, Sink
-
-SHAPE = ModelShape("llama", 2, 64, 4, 2, 16, 128, len(CHARACTERS), 256)
-"""A model of 77 thousand parameters, for minutes on a CPU."""
 
 
 class Learning:
@@ -43,8 +42,9 @@ class Learning:
 
     Args:
         settings: of the cluster; the trainer of its rollouts says how long training takes under the model clock.
-        workload: groups of samples: how long prompts are, and the length cap of answers.
+        workload: groups of samples: how long prompts are; answers have the length cap of the rollouts, or theirs.
         clock: "model": iterations and training take what is said; "measured": what computing them took.
+        shape: of the model; None: that of `digits_shape`.
         reward: of a prompt and an answer, instead of the task's own.
         device: of torch, for engines and trainer.
 
@@ -58,7 +58,7 @@ class Learning:
         training: Training,
         *,
         clock: Literal["model", "measured"] = "model",
-        shape: ModelShape = SHAPE,
+        shape: ModelShape | None = None,
         reward: Reward | None = None,
         device: str = "cpu",
     ) -> None:
@@ -68,12 +68,12 @@ class Learning:
         if device == "cpu":
             torch.set_num_threads(1)
         self._began = time.process_time()
-        self._settings, self._workload, self._clock = settings, workload, clock
-        self._device, self._shape = torch.device(device), shape
+        self._settings, self._clock = settings, clock
+        self._prompts = Prompts(workload, settings.rollout.max_tokens)
+        self._device, self._shape = torch.device(device), shape or digits_shape()
         self.training = training
         self.task = Task(training.task, training.seed)
-        lengths, self._samples = _groups_of(workload)
-        self.exam = Exam(self.task, list(islice(cycle(lengths), training.held_out)))
+        self.exam = Exam(self.task, self._prompts.lengths(training.held_out))
         self.sampler = Sampler(temperature=training.temperature, top_p=training.top_p, seed=training.seed, keep=True)
         self.transcript = Transcript(self.sampler)
         self.judge = TaskJudge(self.task, self.transcript, dynamic=training.filter == "dynamic", reward=reward)
@@ -83,7 +83,7 @@ class Learning:
         """Of the last run."""
         decoder = self._decoder()
         if training.warm_start:
-            shown = list(islice(cycle(lengths), training.examples))
+            shown = self._prompts.lengths(training.examples)
             warm_start(decoder, self.task, shown, steps=training.warm_start, seed=training.seed)
         self.trainer = GrpoTrainer(
             decoder,
@@ -104,11 +104,11 @@ class Learning:
         self.engines.clear()
         cluster = RealCluster(
             settings,
-            self._workload,
+            self._prompts,
             sink,
             make_engine=self._engine,
             pace=self._pace(),
-            texts=TaskTexts(self.task, self._samples),
+            texts=TaskTexts(self.task, self._prompts.samples),
             ends=(END,),
         )
         cluster.generated = self.transcript.generated
@@ -132,6 +132,11 @@ class Learning:
                 step=report,
             )
         )
+
+    @property
+    def digest(self) -> str:
+        """A hash of all that was generated to its end."""
+        return digest_of(self.transcript.generated)
 
     @property
     def _cpu_s(self) -> float:
@@ -159,13 +164,3 @@ class Learning:
         if self._clock == "model":
             return ModelPace(self._settings.cost)
         return MeasuredPace(clock_of(self._device), probe_of(self.trainer.decoder, ops_on(self._device)))
-
-
-def _groups_of(workload: Workload) -> tuple[list[int], int]:
-    """Return the tokens of each prompt in the first piece of a workload, and samples a prompt. Raises ValueError."""
-    piece = next(iter(workload.pieces()), None)
-    if piece is None or piece.group is None:
-        raise ValueError("learning needs a workload of groups, see docs/training.md")
-    groups = piece.group.tolist()
-    samples = groups.count(groups[0])
-    return piece.prompt_tokens[::samples].tolist(), samples

@@ -58,8 +58,8 @@ def log_probs_of(decoder: Decoder, tokens: Tensor, temperature: float = 1.0) -> 
     return -functional.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
 
 
-def padded(texts: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Return texts [b, longest] int64, filled up with token 0: no place of a text sees what stands behind it.
+def padded(texts: Sequence[Sequence[float]], device: torch.device) -> Tensor:
+    """Return texts [b, longest], filled up with token 0: no place of a text sees what stands behind it.
 
     >>> padded([[1, 2, 3], [4]], torch.device("cpu")).tolist()
     [[1, 2, 3], [4, 0, 0]]

@@ -65,6 +65,7 @@ def finish_cell(
     class_slo: Mapping[str, Mapping[str, float]] = NO_LIMITS,
     classes: Sequence[str] = ("default",),
     training: Training | None = None,
+    learned: Mapping[str, float] = MappingProxyType({}),
     meta: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Compute the metrics of a cell whose `CellWriter` is closed, and write `cell.json` last, in one stroke.
@@ -79,6 +80,7 @@ def finish_cell(
         class_slo: bounds of the classes that have their own, complete, by name.
         classes: names of the request classes, by index, as the `CellWriter` got them.
         training: of a study with `rollout`; None: of any other.
+        learned: what a model that was trained has come to; more metrics.
         meta: what made the cell, JSON; kept as it is.
 
     Returns what is in `cell.json`: {schema, state, metrics, classes, link_bytes, outcome, slo, warm_up, meta}. Raises
@@ -101,7 +103,7 @@ def finish_cell(
     cell = {
         "schema": CELL_SCHEMA,
         "state": state,
-        "metrics": {**counters, "prefix_hit_rate": _hit_rate(counters), **metrics},
+        "metrics": {**counters, "prefix_hit_rate": _hit_rate(counters), **metrics, **learned},
         "classes": found.classes,
         "link_bytes": link_bytes,
         "outcome": asdict(outcome),
