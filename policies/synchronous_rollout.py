@@ -1,7 +1,11 @@
 """Synchronous rollouts: submit what a step needs, wait for all of it, train, publish; the baseline of every other.
 
-With `over_provision` above 1 it submits more, and gives up what is not complete when enough is: over-sampling without
-recycling. Groups that the filter rejects are replaced as they come (dynamic sampling, DAPO, arXiv:2503.14476).
+Source: the loop of THUDM/slime@624b824a, `slime/rollout/sglang_rollout.py`, without partial rollouts.
+Decides: how many groups are begun at a time; with more than a step needs, when the others are given up.
+Leaves: which groups are accepted (the study's filter), and where samples run (the router).
+
+Groups that the filter rejects are replaced as they come (dynamic sampling, DAPO, arXiv:2503.14476). `over_provision`
+above 1 is over-sampling without recycling.
 """
 
 from math import ceil

@@ -127,7 +127,7 @@ class InstanceDown:
 class RolloutOpened:
     """The trainer is free for step `step` (from 0), and wants `target_groups` complete groups of `samples` responses.
 
-    Told at the start, and whenever a step has ended and the weights that were published behind it are out.
+    Told at the start, and whenever a step has ended, what was aborted behind it stands, and the weights are out.
     """
 
     step: int

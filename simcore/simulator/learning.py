@@ -10,7 +10,8 @@ from math import log1p
 from simcore.books.draw import seed_of, uniform
 from simcore.contract import GroupView, SampleView, Score, to_ps
 
-_SOLVABLE, _SOLVED, _FAILED, _TOOK = range(4)
+_JUDGE_DRAWS = 1 << 32
+_SOLVABLE, _SOLVED, _FAILED, _TOOK = range(_JUDGE_DRAWS, _JUDGE_DRAWS + 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class HashJudge:
     of its own, uniform in 0..1.
 
     Args:
-        seed: the study's, with the replication folded in.
+        seed: the study's.
         seconds: mean time of environment and scoring.
         spread: "fixed": always that long; "exponential": exponentially distributed.
         fails: share of scorings that fail.

@@ -136,6 +136,7 @@ class Rollouts:
         groups = [group for group in chosen if group is not None and group.state == "accepted"]
         if not groups or len(set(action.groups)) < len(action.groups) or len(groups) < len(action.groups):
             raise IllegalAction(f"{action}: groups must be different ones, at least one, complete and accepted")
+        self.book.phase()
         self.opened = False
         self.training = action
         for group in groups:
@@ -158,11 +159,11 @@ class Rollouts:
         self.proceed()
 
     def proceed(self) -> None:
-        """Open the next step, or end the run, unless the policy has begun to publish weights first."""
+        """Open the next step, or end the run, once the policy has stopped what it stops, and the weights are out."""
         Alarm(self._simulator.clock, 0, self._proceed, _OPENS)
 
     def _proceed(self, _: Alarm) -> None:
-        if self.weights.publishing is not None or self.training is not None or self.opened:
+        if self.stopping or self.weights.publishing is not None or self.training is not None or self.opened:
             return
         self.book.close()
         if self.trained < self.settings.steps:
@@ -376,6 +377,8 @@ class Rollouts:
         self.book.phase()
         if not isinstance(action, Abort | Discard) or self.stopping.pop(action, 0):
             self._tell("on_done", fact)
+            if not (self.stopping or self.opened or self.training):
+                self.proceed()
         if isinstance(action, Abort) and not action.keep_tokens and action.request in self._given_up:
             waits = self._given_up.pop(action.request)
             if waits is not None:

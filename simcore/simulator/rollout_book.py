@@ -63,7 +63,6 @@ class RolloutBook:
 
     def train(self, step: int, groups: list[Group]) -> None:
         """Training on these groups begins; the weights of now are of version `step`."""
-        self.phase()
         sums = self._sums
         self._train = self._simulator.clock.now
         for sample in (sample for group in groups for sample in group.samples):

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 def rollout_settings(cell: "Cell") -> "RolloutSettings | None":
     """Return what the simulator needs to know of the training of a cell; None: it does not train."""
-    from simcore.books.draw import seed_of
     from simcore.simulator.learning import HashJudge, TimedTrainer
     from simcore.simulator.rollout_settings import RolloutSettings
 
@@ -33,7 +32,7 @@ def rollout_settings(cell: "Cell") -> "RolloutSettings | None":
         make_rollout=lambda: _policy(cell),
         trainer=TimedTrainer(_step_s(cell), size if weights.bytes == "model" else weights.bytes, weights.load_s),
         judge=HashJudge(
-            seed=seed_of(cell.seed),
+            seed=cell.seed,
             always=reward.always,
             never=reward.never,
             seconds=reward.seconds,
@@ -81,9 +80,7 @@ def check_rollout(lookup: Lookup, spec: StudySpec, trace_file: FilePath | None) 
     assert spec.rollout is not None
     trainer = spec.rollout.trainer
     if trainer.seconds is not None and trainer.gpus is not None:
-        lookup.wrong(
-            ("rollout", "trainer"), "says how long a step takes in seconds and by GPUs; leave one of the two out"
-        )
+        lookup.wrong(("rollout", "trainer"), "says seconds and gpus; leave one of the two out")
     workload = lookup.attempt(("workload",), lambda: open_workload(spec, trace_file, 0))
     first = None if workload is None else next(iter(workload.pieces()), None)
     if first is not None and first.group is None:
