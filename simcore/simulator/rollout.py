@@ -38,6 +38,7 @@ from simcore.simulator.clock import TIMERS, Alarm
 from simcore.simulator.rollout_actions import ROLLOUT_STARTS, stop
 from simcore.simulator.rollout_book import RolloutBook
 from simcore.simulator.rollout_settings import RolloutSettings
+from simcore.simulator.rollout_state import restore_rollouts, rollout_state
 from simcore.simulator.rollout_view import LiveRollout
 from simcore.simulator.weights import Weights
 
@@ -105,10 +106,16 @@ class Rollouts:
         """Open the first step."""
         self._first = next(self._prompts, None)
         self.size = 0 if self._first is None else len(self._first)
+        if self.settings.resume is not None:
+            restore_rollouts(self._simulator, self, self.settings.resume)
         self._tell("on_start", None)
+        for sample in [each for each in self.samples.values() if each.stage == "scoring"]:
+            self._score(sample)
         self._open()
 
     def _open(self) -> None:
+        if self.settings.checkpoint is not None:
+            self.settings.checkpoint(rollout_state(self._simulator, self))
         self.opened = True
         self.book.open(self.trained)
         self._simulator.log(-1, log.OPENED, -1, self.trained)
@@ -191,7 +198,7 @@ class Rollouts:
             rule = f"groups must be >= 1, and samples 1..{self.size}, as many as the workload has of a prompt"
             raise IllegalAction(f"{action}: {rule}")
         for started in range(action.groups):
-            rows, self._first = self._first or next(self._prompts, None), None
+            rows = self.next_prompt()
             if rows is None:
                 self._simulator.done(ROLLOUT, Done(action, ok=False, why="no prompts left", kept=started))
                 return
@@ -204,6 +211,11 @@ class Rollouts:
                 self.samples[row.id] = sample
                 self._arrive(row, group.id)
             self.book.submitted(group)
+
+    def next_prompt(self) -> list[Request] | None:
+        """Return the samples of the next prompt; None: there is none left."""
+        rows, self._first = self._first or next(self._prompts, None), None
+        return rows
 
     def _arrive(self, row: Request, group: int) -> None:
         simulator = self._simulator

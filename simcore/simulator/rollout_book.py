@@ -48,6 +48,11 @@ class RolloutBook:
         self._sums["drawn_samples"] += len(group.samples)
         self._sums["drawn_tokens"] += sum(sample.row.output for sample in group.samples)
 
+    def resume(self) -> None:
+        """What is in the books was done by a run that was interrupted."""
+        self._generated = self._generated_tokens()
+        self._before = Counter(self._rollouts.counts)
+
     def resumed(self, row: Request) -> None:
         self._sums["resumed_samples"] += 1
         self._sums["resumed_tokens"] += row.prompt + row.generated if row.generated else 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from simcore.contract import Judge, Rollout, Trainer
 
@@ -19,6 +20,8 @@ class RolloutSettings:
         max_tokens: length cap of a response; None: the workload's.
         attempts: how often a sample is scored at most, >= 1, while scoring fails.
         pause_for_weights: instances stand still while weights are on their way; else only while they load them.
+        checkpoint: called before each step with what must outlive an interruption, as JSON (`rollout_state.py`).
+        resume: what `checkpoint` was called with: the run goes on from there. Its policy and workload must be the same.
     """
 
     make_rollout: Callable[[], Rollout]
@@ -29,3 +32,5 @@ class RolloutSettings:
     max_tokens: int | None = None
     attempts: int = 3
     pause_for_weights: bool = True
+    checkpoint: Callable[[dict[str, Any]], None] | None = None
+    resume: dict[str, Any] | None = None

@@ -44,6 +44,12 @@ class Weights:
         """The version that an instance which comes up begins with."""
         return self.version if self.publishing is None else self.publishing.version
 
+    def restore(self, version: int) -> None:
+        """Begin with `version` on all instances."""
+        self.version = version
+        for instance in self._simulator.instances:
+            instance.weights_version = version
+
     def publish(self, action: UpdateWeights) -> None:
         """Send the trainer's weights to all instances. Raises IllegalAction."""
         simulator, settings = self._simulator, self._rollouts.settings

@@ -106,13 +106,23 @@ def train(
     load_s: float = 0.0,
     max_tokens: int | None = None,
     pause: bool = True,
+    checkpoint: Callable[[dict[str, Any]], None] | None = None,
+    resume: dict[str, Any] | None = None,
     **settings: Any,
 ) -> Ran:
     """Train on groups whose samples have these lengths; each training step takes `train_s`."""
     prompts = Prompts(lengths, prompt)
     trainer = TimedTrainer(lambda _tokens: train_s, weight_bytes, load_s)
     rollout = RolloutSettings(
-        make_rollout, trainer, judge or Verdicts(), steps, groups, max_tokens, pause_for_weights=pause
+        make_rollout,
+        trainer,
+        judge or Verdicts(),
+        steps,
+        groups,
+        max_tokens,
+        pause_for_weights=pause,
+        checkpoint=checkpoint,
+        resume=resume,
     )
     defaults: dict[str, Any] = {
         "instances": 1,

@@ -1,5 +1,7 @@
 """Rollouts: groups, their samples and their weights, through aborts, faults, filters and the lack of prompts."""
 
+import json
+
 import pytest
 
 from policies.april import April
@@ -278,3 +280,27 @@ def test_no_group_is_lost_whatever_happens(alpha):
     assert outcome.arrived == outcome.finished + outcome.cancelled + outcome.unfinished
     for instance in ran.simulator.instances:
         instance.check()
+
+
+@pytest.mark.parametrize("policy", [April, SynchronousRollout])
+def test_an_interrupted_run_goes_on_from_its_checkpoint_with_its_partial_responses(policy):
+    lengths = [[1 + (7 * group + 5 * sample) % 23 for sample in range(3)] for group in range(80)]
+    kept = []
+    judge = Verdicts(frozenset(range(2, 80, 7)))
+    whole = train(lengths, lambda: policy(1.5), groups=4, steps=6, judge=judge, checkpoint=kept.append)
+    state = json.loads(json.dumps(kept[3]))
+    rest = train(lengths, lambda: policy(1.5), groups=4, steps=6, judge=judge, resume=state)
+    assert state["trained"] == 3
+    assert rest.rollouts.counts == whole.rollouts.counts
+    began = whole.steps[3]["opened_ps"]
+    for before, after in zip(whole.steps[3:], rest.steps, strict=True):
+        dates = {name: value - began for name, value in before.items() if name.endswith("ed_ps") or name == "train_ps"}
+        assert after == before | dates
+    assert rest.outcome.arrived == rest.outcome.finished + rest.outcome.cancelled + rest.outcome.unfinished
+
+
+def test_a_checkpoint_of_more_prompts_than_there_are_is_refused():
+    kept = []
+    train([[3]] * 8, SynchronousRollout, groups=2, steps=3, checkpoint=kept.append)
+    with pytest.raises(ValueError, match="had drawn 4 prompts, the workload has 3"):
+        train([[3]] * 3, SynchronousRollout, groups=2, steps=3, resume=kept[2])
