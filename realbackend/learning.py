@@ -7,7 +7,8 @@ replaced by some that do what the simulated ones only take time for.
 import os
 import time
 from dataclasses import replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 
@@ -23,6 +24,7 @@ from realbackend.run import digest_of
 from realbackend.sampler import Sampler
 from realbackend.torch_engine import TorchEngine
 from realbackend.trainer import GrpoTrainer
+from realbackend.training.checkpoint import read_checkpoint, write_checkpoint
 from realbackend.training.curve import Lesson, StepReport
 from realbackend.training.exam import Exam
 from realbackend.training.judge import Reward, TaskJudge
@@ -38,7 +40,7 @@ from simcore.simulator.settings import Outcome, Settings, Sink
 
 
 class Learning:
-    """A model, what it is taught, and the runs that teach it: one, or one after the other from what was kept.
+    """A model, what it is taught, and the run that teaches it.
 
     Args:
         settings: of the cluster; the trainer of its rollouts says how long training takes under the model clock.
@@ -47,8 +49,9 @@ class Learning:
         shape: of the model; None: that of `digits_shape`.
         reward: of a prompt and an answer, instead of the task's own.
         device: of torch, for engines and trainer.
+        checkpoint: a file, written before each training step; where it is there already, the run goes on from it.
 
-    Raises ValueError for settings without rollouts, and for a workload without groups.
+    Raises ValueError for settings without rollouts, for a workload without groups, and for a checkpoint of another run.
     """
 
     def __init__(
@@ -61,13 +64,14 @@ class Learning:
         shape: ModelShape | None = None,
         reward: Reward | None = None,
         device: str = "cpu",
+        checkpoint: Path | None = None,
     ) -> None:
         if settings.rollout is None:
             raise ValueError("learning needs rollouts, got settings without")
         os.environ.setdefault("OMP_NUM_THREADS", "1")
         if device == "cpu":
             torch.set_num_threads(1)
-        self._began = time.process_time()
+        self._began, self._before_s = time.process_time(), (0.0, 0.0)
         self._settings, self._clock = settings, clock
         self._prompts = Prompts(workload, settings.rollout.max_tokens)
         self._device, self._shape = torch.device(device), shape or digits_shape()
@@ -81,8 +85,10 @@ class Learning:
         """What each instance computes with."""
         self.cluster: RealCluster | None = None
         """Of the last run."""
+        self._checkpoint = checkpoint
+        kept = read_checkpoint(checkpoint) if checkpoint is not None and checkpoint.exists() else None
         decoder = self._decoder()
-        if training.warm_start:
+        if training.warm_start and kept is None:
             shown = self._prompts.lengths(training.examples)
             warm_start(decoder, self.task, shown, steps=training.warm_start, seed=training.seed)
         self.trainer = GrpoTrainer(
@@ -95,12 +101,23 @@ class Learning:
             learned=self._learned,
         )
         self.lessons = [Lesson(0, self.exam.accuracy(decoder), None, 0, 0.0, self._cpu_s, None)]
+        self._resume: dict[str, Any] | None = None
+        self._partial: dict[int, list[int]] = {}
+        if kept is not None:
+            self._restore(kept)
 
     def run(self, sink: Sink) -> Outcome:
         """Run all training steps of the settings."""
         rollout = self._settings.rollout
         assert rollout is not None
-        settings = replace(self._settings, rollout=replace(rollout, trainer=self.trainer, judge=self.judge))
+        rollout = replace(
+            rollout,
+            trainer=self.trainer,
+            judge=self.judge,
+            checkpoint=None if self._checkpoint is None else self._keep,
+            resume=self._resume,
+        )
+        settings = replace(self._settings, rollout=rollout)
         self.engines.clear()
         cluster = RealCluster(
             settings,
@@ -108,7 +125,7 @@ class Learning:
             sink,
             make_engine=self._engine,
             pace=self._pace(),
-            texts=TaskTexts(self.task, self._prompts.samples),
+            texts=TaskTexts(self.task, self._prompts.samples, self._partial),
             ends=(END,),
         )
         cluster.generated = self.transcript.generated
@@ -127,7 +144,7 @@ class Learning:
                 accuracy=accuracy,
                 reward=earned / scored if scored else 0.0,
                 scored=scored,
-                virtual_s=to_s(self.cluster.clock.now),
+                virtual_s=self._virtual_s,
                 cpu_s=self._cpu_s,
                 step=report,
             )
@@ -140,7 +157,55 @@ class Learning:
 
     @property
     def _cpu_s(self) -> float:
-        return time.process_time() - self._began
+        return self._before_s[0] + time.process_time() - self._began
+
+    @property
+    def _virtual_s(self) -> float:
+        assert self.cluster is not None
+        return self._before_s[1] + to_s(self.cluster.clock.now)
+
+    # -- an interrupted run ----------------------------------------------------------------------------------------
+
+    def _keep(self, rollouts: dict[str, Any]) -> None:
+        """Write the checkpoint, given the state of the rollouts."""
+        assert self.cluster is not None
+        assert self.cluster.rollouts is not None
+        assert self._checkpoint is not None
+        requests = {}
+        for group in rollouts["groups"]:
+            for each in group["samples"]:
+                request = group["id"] * self._prompts.samples + each["index"]
+                row = self.cluster.rollouts.samples[request].row
+                requests[request] = row.prompt, sum(tokens for _, tokens in each["spans"])
+        texts = self.cluster.texts
+        state = {
+            "made_by": self._made_by(),
+            "rollouts": rollouts,
+            "requests": requests,
+            "partial": {
+                row.id: texts.tokens(row, row.prompt, row.prompt + requests[row.id][1])
+                for row in self.cluster.live.values()
+            },
+            "transcript": self.transcript.state(requests),
+            "trainer": self.trainer.state(),
+            "judge": self.judge.state(),
+            "lessons": [lesson.plain() for lesson in self.lessons],
+            "before_s": (self._cpu_s, self._virtual_s),
+        }
+        write_checkpoint(self._checkpoint, state)
+
+    def _restore(self, kept: dict[str, Any]) -> None:
+        if kept["made_by"] != self._made_by():
+            raise ValueError(f"checkpoint: {self._checkpoint} is of a run with other training or another model")
+        self._resume, self._partial = kept["rollouts"], kept["partial"]
+        self.transcript.restore(kept["transcript"], kept["requests"])
+        self.trainer.restore(kept["trainer"])
+        self.judge.restore(kept["judge"])
+        self.lessons = [Lesson.of(plain) for plain in kept["lessons"]]
+        self._before_s = kept["before_s"]
+
+    def _made_by(self) -> str:
+        return f"{self.training} {self._shape}"
 
     # -- engines -----------------------------------------------------------------------------------------------------
 

@@ -142,6 +142,7 @@ class GrpoTrainer:
         return {
             "weights": {name: weights.detach().clone() for name, weights in places(self.decoder).items()},
             "optimiser": self.optimiser.state_dict(),
+            "snapshot": self._snapshot,
             "published": self.published,
         }
 
@@ -150,7 +151,7 @@ class GrpoTrainer:
         with torch.no_grad():
             load_weights(self.decoder, state["weights"].items())
         self.optimiser.load_state_dict(state["optimiser"])
-        self.publish(state["published"])
+        self.published, self._snapshot = state["published"], state["snapshot"]
 
 
 def _mean(values: Tensor, where: Tensor) -> float:

@@ -42,6 +42,15 @@ class Lesson(NamedTuple):
     cpu_s: float
     step: StepReport | None
 
+    def plain(self) -> list[Any]:
+        """Return plain values that `of` makes a lesson of again."""
+        return [*self[:-1], None if self.step is None else list(self.step)]
+
+    @classmethod
+    def of(cls, plain: list[Any]) -> "Lesson":
+        *values, step = plain
+        return cls(*values, None if step is None else StepReport(*step))
+
     def row(self) -> dict[str, Any]:
         """Return the columns of a table."""
         row = self._asdict()

@@ -62,3 +62,9 @@ class TaskJudge:
         taken = self._scored, self._earned
         self._scored, self._earned = 0, 0.0
         return taken
+
+    def state(self) -> tuple[int, float]:
+        return self._scored, self._earned
+
+    def restore(self, state: tuple[int, float]) -> None:
+        self._scored, self._earned = state

@@ -1,7 +1,7 @@
 """Transcript: what the engines of a run said, for those who score it and learn from it."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from realbackend.sampler import Sampler
 from simcore.contract import SampleView
@@ -31,6 +31,24 @@ class Transcript:
         """Return what a sample says."""
         tokens, kept = self.generated[sample.request], self._sampler.log_probs
         return Said(tokens, [kept[sample.request, sample.prompt_tokens + place] for place in range(len(tokens))])
+
+    def state(self, requests: Mapping[int, tuple[int, int]]) -> dict[str, Any]:
+        """Return what is known of requests, each with its prompt tokens and the tokens it has generated."""
+        kept = self._sampler.log_probs
+        return {
+            "generated": {request: self.generated[request] for request in requests if request in self.generated},
+            "log_probs": {
+                request: [kept[request, prompt + place] for place in range(generated)]
+                for request, (prompt, generated) in requests.items()
+            },
+        }
+
+    def restore(self, state: dict[str, Any], requests: Mapping[int, tuple[int, int]]) -> None:
+        """Know again what a `state` of the same requests says."""
+        self.generated.update(state["generated"])
+        for request, (prompt, _) in requests.items():
+            for place, log_prob in enumerate(state["log_probs"][request]):
+                self._sampler.log_probs[request, prompt + place] = log_prob
 
     def forget(self, samples: Sequence[SampleView]) -> None:
         """Nobody will ask how likely the tokens of these were."""

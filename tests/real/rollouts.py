@@ -15,7 +15,7 @@ from simcore.simulator.settings import Settings
 from tests.property.cluster.traffic import Traffic
 
 MS = 10**9
-CAP = 10
+CAP = 24
 
 
 class Prompts(Traffic):
