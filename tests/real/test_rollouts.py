@@ -8,6 +8,7 @@ import pytest
 from policies.april import April
 from policies.synchronous_rollout import SynchronousRollout
 from realbackend.cluster import RealCluster
+from realbackend.wall import WallCluster
 from simcore.contract import Arrivals
 from simcore.simulator.simulator import Simulator
 from tests.real import rollouts, runs
@@ -78,3 +79,13 @@ def test_an_engine_that_dies_in_a_rollout_costs_no_token_that_was_reported(capsy
     assert rollouts.is_conserved(outcome)
     assert runs.same_as_alone(run)
     assert "out of order" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("policy", POLICIES.values(), ids=list(POLICIES))
+def test_in_real_time_every_group_is_accounted_for_and_tokens_are_the_same(policy):
+    traffic = drawn(40)
+    run = runs.cluster(WallCluster, rollouts.settings(policy, steps=3, groups=3), traffic)
+    outcome = run.run()
+    assert outcome.counters["training_steps"] == 3
+    assert rollouts.is_conserved(outcome)
+    assert runs.same_as_alone(run)
