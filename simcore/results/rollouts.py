@@ -47,11 +47,14 @@ def rollout_metrics(file: Path, *, instances: int, gpus: int, warm_up_steps: int
         return dict.fromkeys(NAMES)
     total = {name: int(values.sum()) for name, values in kept.items()}
     times = _times(kept)
-    metrics = {f"perf/{name}": float(seconds.mean()) for name, seconds in times.items()}
+    metrics: Metrics = {f"perf/{name}": float(seconds.mean()) for name, seconds in times.items()}
     wall_s, rollout_s = float(times["step_time"].sum()), float(times["rollout_time"].sum())
     waits_s = wall_s - float(times["train_time"].sum())
     rates = (total["generated_tokens"] / gpus, total["response_tokens"] / gpus, total["longest_tokens"])
-    metrics |= {f"perf/{name}": amount / rollout_s for name, amount in zip(_RATES, rates, strict=True)}
+    # A system that generates while the trainer trains may never let it wait.
+    metrics |= {
+        f"perf/{name}": amount / rollout_s if rollout_s else None for name, amount in zip(_RATES, rates, strict=True)
+    }
     metrics |= {
         "perf/trained_tokens_per_sec": total["response_tokens"] / wall_s,
         "perf/train_wait_time": waits_s / len(kept["step"]),
@@ -83,9 +86,9 @@ def _samples(kept: dict[str, NDArray[np.int64]], total: dict[str, int]) -> Metri
     return {
         "rollout/truncated_ratio": total["truncated"] / samples,
         "rollout/off_policy_token_share": total["off_policy_tokens"] / tokens,
-        "rollout/dropped_token_share": total["dropped_tokens"] / generated,
-        "rollout/resumed_token_share": total["resumed_tokens"] / generated,
-        "rollout/accepted_ratio": total["trained"] / judged,
+        "rollout/dropped_token_share": total["dropped_tokens"] / generated if generated else None,
+        "rollout/resumed_token_share": total["resumed_tokens"] / generated if generated else None,
+        "rollout/accepted_ratio": total["trained"] / judged if judged else None,
         "rollout/response_len_mean": tokens / samples,
         "rollout/response_len_max": int(kept["longest_tokens"].max()),
         "rollout/drawn_len_mean": total["drawn_tokens"] / total["drawn_samples"] if total["drawn_samples"] else None,

@@ -40,7 +40,6 @@ _ROLLOUT: Columns = (
     ("step s", "perf/step_time", 1.0),
     ("rollout s", "perf/rollout_time", 1.0),
     ("trained tok/s", "perf/trained_tokens_per_sec", 1.0),
-    ("tok/s/GPU", "perf/effective_tokens_per_gpu_per_sec", 1.0),
     ("idle %", "perf/bubble_ratio", 100.0),
     ("off-policy %", "rollout/off_policy_token_share", 100.0),
     ("versions max", "rollout/versions_max", 1.0),
