@@ -46,5 +46,8 @@ SLICES = {
     "transformers": Slice("the same decode steps by transformers' continuous batching", "transformers_step", "beside"),
     "greenctx": Slice("streams that keep to a part of the multiprocessors", "green_contexts", "green_contexts"),
     "profile": Slice("a cost model fitted from the engine's own iterations", "commands", "profile"),
+    "training": Slice(
+        "a model of 75 million parameters learns; rollouts beside their simulation", "commands", "training"
+    ),
     "wall": Slice("simulated beside measured latencies, in real time", "commands", "wall"),
 }

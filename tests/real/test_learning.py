@@ -1,5 +1,8 @@
 """Learning: a model that trains on its own samples gets better, whoever rolls out; and nothing it was given is lost."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 from tests.real.torch_here import CPU, torch
@@ -11,9 +14,10 @@ from realbackend.model.weights import places  # isort: skip
 from realbackend.model.whole_texts import log_probs_of, padded  # isort: skip
 from realbackend.training.settings import Training  # isort: skip
 from realbackend.training.task import Task  # isort: skip
-from tests.real.rollouts import CAP, is_conserved, prompts, settings  # isort: skip
+from simcore.contract import Arrivals  # isort: skip
+from tests.real.rollouts import CAP, Prompts, is_conserved, prompts, settings  # isort: skip
 
-ONLY_A_LITTLE = {"warm_start": 3, "examples": 32, "held_out": 20, "filter": "none"}
+ONLY_A_LITTLE: dict[str, Any] = {"warm_start": 3, "examples": 32, "held_out": 20, "filter": "none"}
 
 
 def april():
@@ -56,7 +60,7 @@ class Remembering(Learning):
             self.versions.append(kept)
             return bytes_
 
-        self.trainer.train, self.trainer.publish = remember, keep
+        self.trainer.train, self.trainer.publish = remember, keep  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +136,19 @@ def test_variants_begin_with_the_same_samples_and_train_differently(how, usual):
     other.run(prompts(0))
     assert usual.lessons[1].reward == other.lessons[1].reward
     assert not torch.equal(usual.trainer.decoder.norm, other.trainer.decoder.norm)
+
+
+def test_accuracy_rises():
+    """A cut run, over two digits to copy; docs/training.md has whole ones."""
+    given = settings(lambda: April(over_provision=1.5), steps=10, groups=16)
+    at, tokens, cap = (np.full(12_000, number, np.int64) for number in (0, 3, 4))
+    easy = Prompts([Arrivals(at, tokens, cap, group=np.arange(12_000) // 8)])
+    how = Training(warm_start=16, examples=256, held_out=100, learning_rate=1e-3, mini_batches=2, evaluate_every=5)
+    taught = Learning(given, easy, how)
+    taught.run(prompts(0))
+    known = [lesson.accuracy for lesson in taught.lessons if lesson.accuracy is not None]
+    assert known[0] < 0.1
+    assert known[-1] > 0.25
 
 
 # -- what goes wrong -----------------------------------------------------------------------------------------------

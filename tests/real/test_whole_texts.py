@@ -17,6 +17,7 @@ from realbackend.work import Work  # isort: skip
 def pair(request):
     """A model of transformers with larger weights, and the same as a decoder."""
     family, more = MODELS[request.param]
+    assert isinstance(more, dict)
     torch.manual_seed(1)
     config = getattr(transformers, f"{family}Config")(**SMALL, **more)
     model = getattr(transformers, f"{family}ForCausalLM")(config).eval()
