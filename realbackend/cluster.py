@@ -104,8 +104,12 @@ class RealCluster(Simulator):
         for each, token in zip(gives, tokens, strict=True):
             request, position = self.live[each.request], each.start + len(each.tokens)
             self.texts.add(request, position, token)
-            if token in self._ends and position < request.prompt + request.output - 1:
+            if position < request.prompt + request.output - 1 and self.ends_text(request, position, token):
                 lane.end_with(request, position - request.prompt + 1)
+
+    def ends_text(self, request: Request, position: int, token: int) -> bool:
+        """Return whether the text of a request ends with the token that came out for a position."""
+        return token in self._ends
 
     def _fails(self, instance: int, error: BaseException, _: Alarm) -> None:
         self.failed(instance, error)

@@ -8,6 +8,7 @@ import typer
 
 from simcore import __version__
 from simcore.commands import profile, trace
+from simcore.commands.agents import agents
 from simcore.commands.capacity import capacity
 from simcore.commands.compare import compare
 from simcore.commands.doctor import doctor
@@ -15,6 +16,8 @@ from simcore.commands.errors import complain, user_errors
 from simcore.commands.fidelity import fidelity
 from simcore.commands.profile_import import import_profile
 from simcore.commands.report import report
+from simcore.commands.serve import serve
+from simcore.commands.why import why
 
 if TYPE_CHECKING:
     from simcore.study.plan import Cell
@@ -72,15 +75,12 @@ def run(
     ] = None,
     decisions: Annotated[bool, typer.Option("--decisions", help="Keep every fact and action.")] = False,
     iterations: Annotated[bool, typer.Option("--iterations", help="Keep the iteration log.")] = False,
-    timeline: Annotated[bool, typer.Option("--timeline", help="Write a Perfetto trace.")] = False,
+    timeline: Annotated[bool, typer.Option("--timeline", help="Write a Perfetto trace of each run.")] = False,
     plots: Annotated[bool, typer.Option("--plots/--no-plots", help="Draw the figures.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, and say what would run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> None:
     """Run a study and print its systems side by side."""
-    if timeline:
-        complain(f"--timeline: simcore {__version__} does not have it yet")
-        raise typer.Exit(2)
     with user_errors():
         from simcore.study.api import Study
 
@@ -92,9 +92,10 @@ def run(
         how: dict[str, Any] = {"per_iteration": exact is not None, "decisions": decisions, "iterations": iterations}
         how |= {"backend": backend, "device": device, "clock": clock}
         if dry_run:
-            _print_plan(chosen.plan(**how))
+            _print_plan(chosen.plan(**how | {"decisions": decisions or timeline}))
             return
-        results = chosen.run(jobs=jobs, engine=engine, out=out, plots=plots, quiet=quiet, command=sys.argv, **how)
+        shown: dict[str, Any] = {"timeline": timeline, "plots": plots, "quiet": quiet, "command": sys.argv}
+        results = chosen.run(jobs=jobs, engine=engine, out=out, **shown, **how)
         if not quiet:
             results.show()
     for failure in results.failures:
@@ -135,8 +136,11 @@ def list_names(
 # What `simcore --help` lists, after the commands above: from studies to what stands around them.
 app.command()(capacity)
 app.command()(fidelity)
+app.command()(serve)
+app.command()(agents)
 app.command()(compare)
 app.command()(report)
+app.command()(why)
 profile.app.command("import")(import_profile)
 app.add_typer(profile.app, name="profile")
 app.add_typer(trace.app, name="trace")

@@ -90,7 +90,7 @@ def _run(cell: CellResult) -> dict[str, Any]:
         "metrics": found["metrics"],
     }
     run |= {name: found[name] for name in ("classes", "link_bytes") if found.get(name)}
-    return run | {name: found["meta"][name] for name in ("cost_warning",) if name in found["meta"]}
+    return run | {name: found["meta"][name] for name in ("cost_warning", "token_hash") if name in found["meta"]}
 
 
 def _merge(path: Path, cells: Sequence[CellResult]) -> None:

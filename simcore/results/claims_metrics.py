@@ -16,6 +16,7 @@ _COUNTS = (
     *("total_input_tokens", "total_output_tokens", "request_throughput", "request_goodput", "slo_attainment"),
     *("token_goodput", "output_throughput", "total_token_throughput"),
 )
+_FAIRNESS = ("user_service_jain", "user_service_min_max", "p10_user_slo_attainment")
 _OF_RUNS = ("duration", "max_output_tokens_per_s", "max_concurrent_requests")
 _COUNTERS = (
     *("prefix_hit_rate", "prefix_hit_tokens", "prefix_query_tokens", "prefix_evictions"),
@@ -42,7 +43,7 @@ def metric_names(*, of_class: bool = False) -> tuple[str, ...]:
     if of_class:
         return (*_COUNTS, *latencies)
     job_times = tuple(f"{_JOB_TIME}_{statistic}" for statistic in ("mean", "median", "p90", "p95", "p99"))
-    return (*_COUNTS, *_OF_RUNS, *latencies, *_COUNTERS, *job_times, *_OF_ROLLOUTS)
+    return (*_COUNTS, *_OF_RUNS, *_FAIRNESS, *latencies, *_COUNTERS, *job_times, *_OF_ROLLOUTS)
 
 
 def full_key(name: str, keys: Iterable[str]) -> str | None:

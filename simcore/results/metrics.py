@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.results.columns import RequestColumns, WarmUp
+from simcore.results.fairness import fairness_metrics
 from simcore.results.itl import pooled_itl
 from simcore.results.peaks import TokenSeconds, peak_concurrency
 from simcore.results.programs import program_metrics
@@ -56,6 +57,7 @@ def cell_metrics(directory: Path, slo: Slo, warm_up: WarmUp, classes: Sequence[s
         metrics |= _statistics(name, columns.seconds(f"{name}_s"), percentiles)
     everyone = columns.with_warm_up()
     metrics |= program_metrics(everyone, warm_up)
+    metrics |= fairness_metrics(columns, slo)
     by_class = {}
     for index, name in enumerate(classes if len(classes) > 1 else ()):
         by_class[name] = _class_metrics(columns.of_class(index), slo.alone(index), duration_s)

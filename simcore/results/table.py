@@ -35,6 +35,7 @@ _MECHANISMS: Columns = (
     ("programs done", "programs_completed", 1.0),
     ("job mean s", "job_completion_time_s_mean", 1.0),
     ("job p99 s", "job_completion_time_s_p99", 1.0),
+    ("fairness", "user_service_jain", 1.0),
 )
 _ROLLOUT: Columns = (
     ("step s", "perf/step_time", 1.0),

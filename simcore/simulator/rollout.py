@@ -5,9 +5,6 @@ No group is lost: at the end those submitted were trained on, rejected, discarde
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from functools import partial
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from simcore.books.draw import seed_of
@@ -24,7 +21,6 @@ from simcore.contract import (
     Resume,
     RolloutOpened,
     RolloutStarved,
-    SampleScored,
     Submit,
     Train,
     Trained,
@@ -33,13 +29,14 @@ from simcore.contract import (
 from simcore.contract import decisions as log
 from simcore.contract.rollouts import GroupState
 from simcore.simulator.actions import ROLLOUT
-from simcore.simulator.clients import with_clients
 from simcore.simulator.clock import TIMERS, Alarm
+from simcore.simulator.prompts import Prompts
 from simcore.simulator.rollout_actions import ROLLOUT_STARTS, stop
 from simcore.simulator.rollout_book import RolloutBook
 from simcore.simulator.rollout_settings import RolloutSettings
 from simcore.simulator.rollout_state import restore_rollouts, rollout_state
 from simcore.simulator.rollout_view import LiveRollout
+from simcore.simulator.scoring import Scoring
 from simcore.simulator.weights import Weights
 
 if TYPE_CHECKING:
@@ -47,8 +44,7 @@ if TYPE_CHECKING:
     from simcore.simulator.stepper import SimLane
 
 _ROLLOUT_DRAWS = 3
-_SCORED, _TRAINED, _OPENS = TIMERS + 0.25, TIMERS + 0.5, TIMERS + 0.75
-_BY_ID = 2.0**-50
+_TRAINED, _OPENS = TIMERS + 0.5, TIMERS + 0.75
 
 
 class Rollouts:
@@ -73,44 +69,24 @@ class Rollouts:
         """Aborts of the policy, and discards, under way."""
         self._given_up: dict[int, Discard | None] = {}
         """Requests of groups that are given up and are still to be stopped, with the action that waits for them."""
-        self._scoring = 0
         self._ended = False
-        self._prompts = self._read(workload)
-        self._first: list[Request] | None = None
-        self.size = 0
-        """Samples that the workload has of a prompt."""
+        self.prompts = Prompts(simulator, workload, settings.max_tokens)
+        self._scoring = Scoring(simulator, self)
         draws = seed_of(simulator.settings.seed, simulator.settings.replication, _ROLLOUT_DRAWS)
         self.view = LiveRollout(simulator, self, draws, simulator.settings.oracle & self.policy.oracle)
         self.book = RolloutBook(simulator, self)
         self.weights = Weights(simulator, self)
 
-    def _read(self, workload: Workload) -> Iterator[list[Request]]:
-        """Yield the samples of each prompt."""
-        simulator, cap, read = self._simulator, self.settings.max_tokens, 0
-        for piece in workload.pieces():
-            if piece.group is None or piece.program is not None or piece.cancel_ps is not None:
-                raise ValueError("rollout: the workload must be groups of samples, without sessions or cancellations")
-            numbers = range(read, read + len(piece))
-            read += len(piece)
-            output = piece.output_tokens if cap is None else piece.output_tokens.clip(max=cap)
-            columns = (piece.at_ps.tolist(), piece.prompt_tokens.tolist(), output.tolist())
-            requests: Iterator[Request] = map(Request, numbers, *columns)
-            if simulator.contents:
-                requests = with_clients(requests, piece, contents=True)
-            for _, rows in groupby(zip(piece.group.tolist(), requests, strict=True), key=lambda row: row[0]):
-                yield [request for _, request in rows]
-
     # -- steps -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Open the first step."""
-        self._first = next(self._prompts, None)
-        self.size = 0 if self._first is None else len(self._first)
+        self.prompts.open()
         if self.settings.resume is not None:
             restore_rollouts(self._simulator, self, self.settings.resume)
-        self._tell("on_start", None)
+        self.tell("on_start", None)
         for sample in [each for each in self.samples.values() if each.stage == "scoring"]:
-            self._score(sample)
+            self._scoring.score(sample)
         self._open()
 
     def _open(self) -> None:
@@ -119,7 +95,7 @@ class Rollouts:
         self.opened = True
         self.book.open(self.trained)
         self._simulator.log(-1, log.OPENED, -1, self.trained)
-        self._tell("on_rollout_opened", RolloutOpened(self.trained, self.settings.groups, self.size))
+        self.tell("on_rollout_opened", RolloutOpened(self.trained, self.settings.groups, self.prompts.size))
 
     def starved(self) -> bool:
         """Nothing is under way any more, and the run is not over: tell; return whether something was started."""
@@ -128,7 +104,7 @@ class Rollouts:
             return False
         if not simulator.over:
             complete = sum(group.state == "accepted" for group in self.groups.values())
-            self._tell("on_rollout_starved", RolloutStarved(self.trained, self.settings.groups, complete))
+            self.tell("on_rollout_starved", RolloutStarved(self.trained, self.settings.groups, complete))
             if simulator.clock.peek() < float("inf"):
                 return True
         simulator.counts["rollout_starved"] = 1
@@ -147,7 +123,7 @@ class Rollouts:
         self.opened = False
         self.training = action
         for group in groups:
-            self._forget(group, "trained")
+            self.forget(group, "trained")
         self.book.train(self.trained, groups)
         self._simulator.log(-1, log.TRAIN, -1, self.trained)
         took = self.settings.trainer.train(self.trained, groups)
@@ -162,7 +138,7 @@ class Rollouts:
         self.training = None
         simulator.log(-1, log.TRAINED, -1, step)
         simulator.done(ROLLOUT, Done(action, ok=True))
-        self._tell("on_trained", Trained(step))
+        self.tell("on_trained", Trained(step))
         self.proceed()
 
     def proceed(self) -> None:
@@ -188,17 +164,17 @@ class Rollouts:
     @property
     def busy(self) -> bool:
         """Something will happen that no lane and no link knows of."""
-        return bool(self._scoring or self.training or self.weights.publishing)
+        return bool(self._scoring.under_way or self.training or self.weights.publishing)
 
     # -- groups begin ----------------------------------------------------------------------------------------------
 
     def submit(self, action: Submit) -> None:
         """Start groups from the next prompts. Raises IllegalAction."""
-        if action.groups < 1 or not 1 <= action.samples <= max(self.size, 1):
-            rule = f"groups must be >= 1, and samples 1..{self.size}, as many as the workload has of a prompt"
+        if action.groups < 1 or not 1 <= action.samples <= max(self.prompts.size, 1):
+            rule = f"groups must be >= 1, and samples 1..{self.prompts.size}, as many as the workload has of a prompt"
             raise IllegalAction(f"{action}: {rule}")
         for started in range(action.groups):
-            rows = self.next_prompt()
+            rows = self.prompts.draw()
             if rows is None:
                 self._simulator.done(ROLLOUT, Done(action, ok=False, why="no prompts left", kept=started))
                 return
@@ -211,11 +187,6 @@ class Rollouts:
                 self.samples[row.id] = sample
                 self._arrive(row, group.id)
             self.book.submitted(group)
-
-    def next_prompt(self) -> list[Request] | None:
-        """Return the samples of the next prompt; None: there is none left."""
-        rows, self._first = self._first or next(self._prompts, None), None
-        return rows
 
     def _arrive(self, row: Request, group: int) -> None:
         simulator = self._simulator
@@ -251,50 +222,7 @@ class Rollouts:
             if sample.of.state != "open":
                 del self.samples[sample.request]
         for sample in done:
-            self._score(sample)
-
-    def _score(self, sample: Sample) -> None:
-        if sample.of.state != "open":
-            return
-        reward, took_ps = self.settings.judge.score(sample, sample.attempts)
-        if took_ps:
-            self._scoring += 1
-            scored = partial(self._has_been_scored, sample, reward)
-            Alarm(self._simulator.clock, took_ps, scored, _SCORED + sample.request * _BY_ID)
-        else:
-            self._scored(sample, reward)
-
-    def _has_been_scored(self, sample: Sample, reward: float | None, _: Alarm) -> None:
-        self._scoring -= 1
-        self._scored(sample, reward)
-
-    def _scored(self, sample: Sample, reward: float | None) -> None:
-        group = sample.of
-        if group.state != "open":
-            return
-        if reward is None:
-            sample.attempts += 1
-            self._simulator.counts["scorings_failed"] += 1
-            if sample.attempts < self.settings.attempts:
-                self._score(sample)
-                return
-        sample.stage, sample.reward = "scored", reward
-        self._tell("on_sample_scored", SampleScored(sample.request, group.id, reward))
-        if reward is None:
-            self._fail(group)
-        else:
-            self._complete_if_scored(group)
-
-    def _complete_if_scored(self, group: Group) -> None:
-        if group.state != "open" or not group.scored:
-            return
-        accepted = self.settings.judge.accepts(group)
-        self._simulator.log(-1, log.GROUP, group.id, int(accepted))
-        if accepted:
-            group.state = "accepted"
-        else:
-            self._forget(group, "rejected")
-        self._tell("on_group_completed", GroupCompleted(group.id, accepted))
+            self._scoring.score(sample)
 
     def stops(self, action: Abort | Discard) -> None:
         """The policy begins to stop something."""
@@ -338,11 +266,11 @@ class Rollouts:
         group.samples.remove(sample)
         if not wanted:
             # With its instance, others of the group may have gone whose accounts are still to be closed.
-            Alarm(self._simulator.clock, 0, lambda _: self._fail(group), _SCORED)
+            Alarm(self._simulator.clock, 0, lambda _: self.fail(group), _TRAINED)
         elif group.samples:
-            self._complete_if_scored(group)
+            self._scoring.complete(group)
         else:
-            self._forget(group, "discarded")
+            self.forget(group, "discarded")
 
     # -- groups end ------------------------------------------------------------------------------------------------
 
@@ -352,21 +280,22 @@ class Rollouts:
         if group is None:
             raise IllegalAction(f"{action}: must be open or accepted")
         self._simulator.log(-1, log.DISCARDED, group.id, -1)
-        self._forget(group, "discarded")
+        self.forget(group, "discarded")
         self.stops(action)
         self._give_up(group, action)
         self._discarded(action)
 
-    def _fail(self, group: Group) -> None:
+    def fail(self, group: Group) -> None:
         """A group will never be complete: what of it runs is stopped, and the policy told."""
         if group.state != "open":
             return
-        self._forget(group, "failed")
+        self.forget(group, "failed")
         self._give_up(group, None)
         self._simulator.log(-1, log.GROUP, group.id, 0)
-        self._tell("on_group_completed", GroupCompleted(group.id, accepted=False))
+        self.tell("on_group_completed", GroupCompleted(group.id, accepted=False))
 
-    def _forget(self, group: Group, state: GroupState) -> None:
+    def forget(self, group: Group, state: GroupState) -> None:
+        """Take a group out of the books: this is what became of it."""
         group.state = state
         self.counts[state] += 1
         del self.groups[group.id]
@@ -388,7 +317,7 @@ class Rollouts:
         action = fact.action
         self.book.phase()
         if not isinstance(action, Abort | Discard) or self.stopping.pop(action, 0):
-            self._tell("on_done", fact)
+            self.tell("on_done", fact)
             if not (self.stopping or self.opened or self.training):
                 self.proceed()
         if isinstance(action, Abort) and not action.keep_tokens and action.request in self._given_up:
@@ -400,5 +329,6 @@ class Rollouts:
         if action in self.stopping and action not in self._given_up.values():
             self.done(Done(action, ok=True))
 
-    def _tell(self, hook: str, fact: Fact | None) -> None:
+    def tell(self, hook: str, fact: Fact | None) -> None:
+        """Tell the rollout policy."""
         self._simulator.messenger.tell_rollout(hook, fact)

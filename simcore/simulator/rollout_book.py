@@ -58,8 +58,8 @@ class RolloutBook:
         self._sums["resumed_tokens"] += row.prompt + row.generated if row.generated else 0
 
     def stops(self) -> None:
-        """The policy begins to stop samples."""
-        if self._stopped is None:
+        """The policy begins to stop samples, while the trainer waits."""
+        if self._stopped is None and self._rollouts.opened:
             self._stopped = self._simulator.clock.now
 
     def dropped(self, sample: Sample) -> None:

@@ -62,7 +62,7 @@ def restore_rollouts(simulator: "Simulator", rollouts: "Rollouts", state: dict[s
     rollouts.policy.restore(state["policy"])
     kept = {each["id"]: each for each in state["groups"]}
     for number in range(state["counts"]["submitted"]):
-        rows = rollouts.next_prompt()
+        rows = rollouts.prompts.draw()
         if rows is None:
             drawn = state["counts"]["submitted"]
             raise ValueError(f"rollout: the interrupted run had drawn {drawn} prompts, the workload has {number}")

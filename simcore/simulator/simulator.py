@@ -224,24 +224,29 @@ class Simulator:
 
     def run(self) -> Outcome:
         self.messenger.start()
-        if self.rollouts is None:
-            self._next = next(self._arrivals, None)
-        if self._next is not None or self.rollouts is not None:
-            if self._next is not None:
-                Alarm(self.clock, self._next.arrival_ps, self._arrive, ARRIVALS)
-            if self.settings.sample_s is not None:
-                period = max(1, to_ps(self.settings.sample_s))
-                Alarm(self.clock, 0, lambda _: self._sample(period), SAMPLES)
-            if self.reports is not None:
-                self.reports.start()
-            self.faults.start()
-            if self.rollouts is not None:
-                self.rollouts.start()
-            # Timers that a policy keeps setting do not keep a run alive; work that nobody routes ends it.
-            self.clock.drive(self)
-            while self.rollouts is not None and self.rollouts.starved():
-                self.clock.drive(self)
+        if self.rollouts is not None:
+            self.drive()
+            return self._close()
+        self._next = next(self._arrivals, None)
+        if self._next is not None:
+            Alarm(self.clock, self._next.arrival_ps, self._arrive, ARRIVALS)
+            self.drive()
         return self._close()
+
+    def drive(self) -> None:
+        """Handle what happens until the run is over."""
+        if self.settings.sample_s is not None:
+            period = max(1, to_ps(self.settings.sample_s))
+            Alarm(self.clock, 0, lambda _: self._sample(period), SAMPLES)
+        if self.reports is not None:
+            self.reports.start()
+        self.faults.start()
+        if self.rollouts is not None:
+            self.rollouts.start()
+        # Timers that a policy keeps setting do not keep a run alive; work that nobody routes ends it.
+        self.clock.drive(self)
+        while self.rollouts is not None and self.rollouts.starved():
+            self.clock.drive(self)
 
     def _read(self, workload: Workload) -> Iterator[Request]:
         arrived = 0

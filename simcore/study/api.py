@@ -22,6 +22,7 @@ from simcore.study.values import plain
 
 if TYPE_CHECKING:
     from simcore.capacity import Capacity
+    from simcore.simulator.settings import Outcome
 
 
 class Study:
@@ -39,6 +40,11 @@ class Study:
     def load(cls, path: Path | str) -> "Study":
         """Read a study file. Raises StudyError if it is not YAML; `validate` says what else is wrong with it."""
         return cls(read(path))
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], name: str) -> "Study":
+        """Return the study that a mapping is; `name` stands for its file in messages."""
+        return cls(Document(name, Path(), dict(data), {(): name}))
 
     def set(self, key: str, value: Any) -> "Study":
         """Return the study with `value` at a dotted key, which is then swept no longer.
@@ -109,6 +115,7 @@ class Study:
         per_iteration: bool = False,
         iterations: bool = False,
         decisions: bool = False,
+        timeline: bool = False,
         plots: bool = True,
         quiet: bool = True,
         command: Sequence[str] = (),
@@ -125,6 +132,7 @@ class Study:
             per_iteration: one event per iteration instead of macro-steps: slow, and the same results.
             iterations: keep the iteration log.
             decisions: keep every fact and action.
+            timeline: write a Perfetto trace of each run; keeps decisions, too.
             plots: draw the figures.
             quiet: show no progress.
             command: what the user typed, for the provenance.
@@ -134,13 +142,17 @@ class Study:
         are some.
         """
         chosen = choose(backend, device, clock)
-        resolved, cells = plan(self._document, Options(per_iteration, iterations, decisions, chosen))
+        if timeline:
+            _need_perfetto()
+        resolved, cells = plan(self._document, Options(per_iteration, iterations, decisions or timeline, chosen))
         root = runs_root()
         folder = Path(out) if out is not None else default_out(root, resolved.spec.study)
         prepare(folder)
         finished = run_cells(cells, root, jobs=1 if chosen.alone else jobs, engine=engine, quiet=quiet)
         with writing(folder):
-            write_report(folder, resolved, cells, finished, plots=plots, command=command, backend=chosen)
+            write_report(
+                folder, resolved, cells, finished, plots=plots, timeline=timeline, command=command, backend=chosen
+            )
         failures = tuple(finished.failures.values())
         if not finished.directories:
             raise CellsFailed(folder, failures)
@@ -163,6 +175,12 @@ class Study:
         from simcore.capacity import find_capacity
 
         return find_capacity(self._document, vary, **how)
+
+    def serve(self, **how: Any) -> "Outcome":
+        """Answer requests over HTTP until Ctrl-C; `how` as in `simcore.serve.serve_study`. Raises StudyError."""
+        from simcore.serve import serve_study
+
+        return serve_study(self._document, **how)
 
     def __str__(self) -> str:
         return yaml_text(self._document.data)
@@ -188,6 +206,13 @@ def _plain(value: Any, place: str, key: str) -> Any:
         return plain(value)
     except ValueError as error:
         raise StudyError([Problem(place, key, str(error))]) from None
+
+
+def _need_perfetto() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("perfetto") is None:
+        raise StudyError([Problem("--timeline", "", "needs perfetto: pip install 'simcore[timeline]'")])
 
 
 def _warn_of(failures: tuple[Failure, ...]) -> None:

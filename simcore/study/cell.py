@@ -151,7 +151,7 @@ def _run(settings: "Settings", workload: "Workload", sink: "Sink", cell: Cell) -
     from realbackend.run import run_real
 
     done = run_real(settings, workload, sink, real_settings(cell))
-    return _Ran(done.outcome, {"tokens": done.digest})
+    return _Ran(done.outcome, {"token_hash": done.digest})
 
 
 def _router(cell: Cell) -> Router:

@@ -15,7 +15,8 @@ from simcore.study.resolve import Resolved
 
 RESOLVED = "study.resolved.yaml"
 FAILED = "failed.json"
-WRITTEN = ("summary.json", "capacity.json", "*.parquet", "report.html", FAILED, RESOLVED, "plots", "vllm")
+TIMELINES = "timelines"
+WRITTEN = ("summary.json", "capacity.json", "*.parquet", "report.html", FAILED, RESOLVED, "plots", "vllm", TIMELINES)
 """What a run leaves in its folder; an earlier one's is removed first."""
 
 OTHER_FILES = "holds other files; name a new folder, an empty one, or that of an earlier run"

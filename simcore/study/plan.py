@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 POINTS_MAX = 10_000
 SHOWN_ONLY = tuple(
     f"simcore/{part}/"
-    for part in ("capacity", "commands", "data/report", "fidelity", "report", "results/plots", "validation")
+    for part in (
+        *("agents", "capacity", "commands", "data/report", "fidelity", "report", "results/plots", "serve"),
+        "validation",
+    )
 )
 """Sources that ask for runs or show them: a change there leaves finished cells as they are."""
 FIXED = ("study", "question", "systems", "sweep", "seeds", "claims", "real")

@@ -1,18 +1,21 @@
 """Report: the finished cells of a run become the result folder, with its pictures and its page."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simcore import __version__
 from simcore.study.backends import SIMULATOR, Backend, real_provenance
-from simcore.study.folder import FAILED, RESOLVED, resolved_text
+from simcore.study.folder import FAILED, RESOLVED, TIMELINES, resolved_text
 from simcore.study.plan import Cell, code_hash, trace_provenance
 from simcore.study.resolve import Resolved
 from simcore.study.run import Finished
+
+if TYPE_CHECKING:
+    from simcore.results import CellResult
 
 PACKAGES = ("simpy", "numpy", "scipy", "pandas", "pyarrow")
 
@@ -24,12 +27,13 @@ def write_report(
     finished: Finished,
     *,
     plots: bool,
+    timeline: bool = False,
     command: Sequence[str],
     backend: Backend = SIMULATOR,
 ) -> None:
     """Write the results of the finished cells into `out`, in the order of the plan, and why the others failed.
 
-    plots: draw the figures, and write the page that shows them.
+    plots: draw the figures, and write the page that shows them. timeline: write a Perfetto trace of each run.
     """
     from simcore.report import write_html
     from simcore.results import CellResult, StudyFacts, assemble
@@ -67,10 +71,21 @@ def write_report(
     made_by = provenance(resolved, command)
     if backend.name == "real":
         made_by["real"] = real_provenance(spec.real, backend)
-    assemble(out, present, study=facts, provenance=made_by)
+    summary = assemble(out, present, study=facts, provenance=made_by)
+    if timeline:
+        _write_timelines(out / TIMELINES, summary["runs"], present)
     if plots:
         draw_plots(out)
         write_html(out)
+
+
+def _write_timelines(folder: Path, runs: Sequence[Mapping[str, Any]], cells: Sequence["CellResult"]) -> None:
+    from simcore.results.assemble import file_stems
+    from simcore.results.timeline import write_timeline
+
+    folder.mkdir()
+    for stem, cell in zip(file_stems(runs), cells, strict=True):
+        write_timeline(cell.directory, folder / f"{stem}.pftrace")
 
 
 def provenance(resolved: Resolved, command: Sequence[str]) -> dict[str, Any]:

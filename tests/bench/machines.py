@@ -13,9 +13,10 @@ import traces
 from policies.least_loaded import LeastLoaded
 from policies.round_robin import RoundRobin
 from policies.vllm_v1 import VllmV1
-from simcore.contract import Arrivals, Patience, Router
+from simcore.contract import Arrivals, Patience, Rollout, Router
 from simcore.cost import Roofline, kv_blocks, load_hardware, load_model
-from simcore.simulator import Outcome, Settings, simulate
+from simcore.simulator import Outcome, RolloutSettings, Settings, simulate
+from simcore.simulator.learning import HashJudge, TimedTrainer
 from tests.property.reference import Reference, RefInstance, RefRequest, Rules
 
 AZURE = Path(__file__).parents[3] / "shared" / "traces" / "azure" / "AzureLLMInferenceTrace_conv.csv"
@@ -34,9 +35,12 @@ class Traffic:
     tools: tuple[str, ...] = ()
     patience: tuple[Patience, ...] = ()
     rate: float = 1.0
+    group_size: int = 0
+    """Requests in a row that are samples of one prompt; 0: none are."""
 
     def pieces(self) -> Iterator[Arrivals]:
-        yield Arrivals(self.columns[:, 0], self.columns[:, 1], self.columns[:, 2])
+        group = np.arange(len(self.columns)) // self.group_size if self.group_size else None
+        yield Arrivals(self.columns[:, 0], self.columns[:, 1], self.columns[:, 2], group=group)
 
 
 @dataclass
@@ -91,6 +95,11 @@ def rollouts(requests: int = 2000) -> Traffic:
     )
     piece = next(workload.pieces())
     return Traffic(np.stack([piece.at_ps, piece.prompt_tokens, piece.output_tokens], axis=1))
+
+
+def training(make_rollout: Callable[[], Rollout], *, groups: int, steps: int) -> RolloutSettings:
+    """Return training that takes no time, so that a benchmark times rollouts."""
+    return RolloutSettings(make_rollout, TimedTrainer(lambda _tokens: 0.0), HashJudge(), steps, groups)
 
 
 def least_requests(cluster: Reference, request: RefRequest) -> int:

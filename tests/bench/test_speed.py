@@ -7,13 +7,16 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from policies.april import April
+from policies.synchronous_rollout import SynchronousRollout
 from simcore.results import CellWriter, finish_cell
 from simcore.simulator import simulate
-from tests.bench.machines import Counting, azure_conv, reference_seconds, report, rollouts, settings
+from tests.bench.machines import Counting, azure_conv, reference_seconds, report, rollouts, settings, training
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,6 +65,22 @@ def test_rollouts_as_one_batch(benchmark):
     outcome = benchmark.pedantic(lambda: simulate(settings(), traffic, Counting()), rounds=5, warmup_rounds=1)
     reference_s, _ = reference_seconds(traffic)
     print("\n" + report("rollouts of ~2,000 tokens at time zero", outcome, best(benchmark), reference_s))
+
+
+def test_the_same_batch_as_one_step_of_synchronous_rollouts(benchmark):
+    """Bound: at least 40 times the reference, which knows no groups."""
+    traffic = replace(rollouts(), group_size=8)
+    run = settings(rollout=training(SynchronousRollout, groups=250, steps=1))
+    outcome = benchmark.pedantic(lambda: simulate(run, traffic, Counting()), rounds=5, warmup_rounds=1)
+    reference_s, _ = reference_seconds(traffic)
+    print("\n" + report("synchronous rollouts, one step", outcome, best(benchmark), reference_s))
+
+
+def test_steps_of_partial_rollouts(benchmark):
+    traffic = replace(rollouts(), group_size=8)
+    run = settings(rollout=training(April, groups=25, steps=8))
+    outcome = benchmark.pedantic(lambda: simulate(run, traffic, Counting()), rounds=5, warmup_rounds=1)
+    print("\n" + report("partial rollouts, eight steps", outcome, best(benchmark), None))
 
 
 @pytest.mark.long

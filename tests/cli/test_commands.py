@@ -80,7 +80,6 @@ def test_mistakes_go_to_stderr_all_at_once_with_status_2(folder):
             ["run", "tiny.yaml", "--clock", "measured"],
             "--clock measured: a simulator computes nothing to measure; model and wall are its clocks",
         ),
-        (["run", "tiny.yaml", "--timeline"], "simcore: --timeline: simcore 0.3.0 does not have it yet"),
         (["run", "tiny.yaml", "--device", "cuda"], "--device: only the real engine runs on a device"),
         (["run", "tiny.yaml", "--set", "rate"], "--set rate: write key=value"),
         (["run", "tiny.yaml", "--out", "a" * 300], f"{'a' * 300}: cannot be written: File name too long"),

@@ -30,7 +30,7 @@ def test_the_tiny_study_has_no_problems():
         ("instances", "instance", "5:11: cluster.instance: unknown key; have instances, tp, kv_blocks, block_tokens, "
          "memory_utilization, report, roles, topology, host_memory_gib, boot_s (did you mean 'instances'?)"),
         ("router: round_robin", "ruoter: round_robin", "14:17: systems.round_robin.ruoter: unknown key; "
-         "have router, scheduler, mechanism (did you mean 'router'?)"),
+         "have router, scheduler, mechanism, rollout (did you mean 'router'?)"),
         ("choices", "choises", "15:40: systems.two.router.choises: unknown key; have policy, choices "
          "(did you mean 'choices'?)"),
         ("kind: poisson", "kind: posson", "7:14: workload.arrivals.kind: must be one of poisson, gamma, weibull, "
@@ -95,7 +95,7 @@ def test_the_tiny_study_has_no_problems():
         ("  requests: 30\n", "", "6:1: workload.requests: is missing"),
         ("  rate: 20\n", "", "6:1: workload.rate: must be a number > 0, got nothing"),
         # of a later version
-        ("question: does it run?", "rollout: {}", "2:1: rollout: simcore 0.3.0 does not run `rollout` yet"),
+        ("question: does it run?", "rollout: {steps: 2}", "2:1: rollout.groups: is missing"),
         ("question: does it run?", "mechanism: {swap: adaptive}",
          "2:13: mechanism.swap: simcore 0.3.0 does not run `swap: adaptive` yet"),
         ("router: round_robin", "mechanism: {migration: two_stage}",
@@ -124,7 +124,7 @@ def test_a_mistake_is_named_where_it_is_written(old, new, line):
         ("oracle: [output_token]", "16:10: oracle[0]: unknown oracle 'output_token'; have output_tokens"
          " (did you mean 'output_tokens'?)"),
         ("quesion: x", "16:1: quesion: unknown key; have study, question, model, hardware, cost, cluster, workload, "
-         "slo, systems, mechanism, faults, sweep, seeds, oracle, warm_up, sample_s, claims, real"
+         "slo, systems, mechanism, faults, sweep, seeds, oracle, warm_up, sample_s, claims, real, rollout"
          " (did you mean 'question'?)"),
         ("study: again", "16:1: study: key is written twice"),
         ("sweep: {workload.rat: [1, 2]}", "16:9: workload.rat: unknown key; have trace, format, time_unit, columns, "

@@ -96,6 +96,8 @@ def _versions(axes: "Axes", rows: "Mapping[str, pd.DataFrame]", looks: Mapping[s
 
 
 def _lengths(axes: "Axes", rows: "Mapping[str, pd.DataFrame]", looks: Mapping[str, tuple[str, str]]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     for name, found in rows.items():
         sums = found.groupby("step")[["response_tokens", "samples"]].sum()
         colour, style = looks[name]
@@ -105,5 +107,5 @@ def _lengths(axes: "Axes", rows: "Mapping[str, pd.DataFrame]", looks: Mapping[st
     axes.axhline(drawn, color="0.6", linewidth=1, linestyle=":")
     axes.annotate("all drawn", (0, drawn), xycoords=("axes fraction", "data"), va="bottom", fontsize=8)
     axes.set_xlabel("training step")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(bottom=0)

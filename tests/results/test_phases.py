@@ -1,0 +1,81 @@
+"""Phases: what a request did when, read off small decision logs written by hand."""
+
+from simcore.contract import decisions as log
+from simcore.results.phases import phases
+
+
+def lives(*rows):
+    """Return the phases told by (at, instance, kind, request, detail)."""
+    return [tuple(phase) for phase in phases(rows)]
+
+
+def test_a_plain_life_is_a_wait_a_prefill_and_a_decode():
+    assert lives(
+        (10, -1, log.ARRIVED, 7, 100),
+        (10, 2, log.DISPATCH, 7, -1),
+        (15, 2, log.ADMITTED, 7, 100),
+        (40, 2, log.FIRST_TOKEN, 7, -1),
+        (90, 2, log.FINISHED, 7, 6),
+    ) == [(7, "waiting", 2, 10, 15, ""), (7, "prefill", 2, 15, 40, ""), (7, "decode", 2, 40, 90, "finished")]
+
+
+def test_who_is_held_back_is_at_the_router():
+    assert lives((0, -1, log.ARRIVED, 1, 5), (30, 0, log.DISPATCH, 1, -1), (31, 0, log.ABORTED, 1, 0)) == [
+        (1, "at the router", -1, 0, 30, ""),
+        (1, "waiting", 0, 30, 31, "aborted"),
+    ]
+
+
+def test_who_lost_its_place_computes_again_or_comes_back_from_the_host():
+    begins = ((0, 0, log.ADMITTED, 1, 9), (1, 0, log.ADMITTED, 2, 9), (5, 0, log.FIRST_TOKEN, 1, -1))
+    assert lives(
+        *begins,
+        (6, 0, log.FIRST_TOKEN, 2, -1),
+        (10, 0, log.PREEMPTED, 1, 3),
+        (11, 0, log.SWAPPED, 2, 3),
+        (20, 0, log.ADMITTED, 1, 12),
+        (21, 0, log.FETCH, 2, 1),
+        (25, 0, log.JOINED, 2, 11),
+        (30, 0, log.FINISHED, 1, 5),
+        (31, 0, log.FINISHED, 2, 5),
+    )[2:] == [
+        (1, "decode", 0, 5, 10, ""),
+        (2, "decode", 0, 6, 11, ""),
+        (1, "preempted", 0, 10, 20, ""),
+        (2, "swapped", 0, 11, 21, ""),
+        (2, "KV copied in", 0, 21, 25, ""),
+        (1, "computed again, decode", 0, 20, 30, "finished"),
+        (2, "decode", 0, 25, 31, "finished"),
+    ]
+
+
+def test_who_is_handed_on_waits_prefilled_and_goes_on_elsewhere():
+    assert [phase[1:3] for phase in lives(
+        (0, 0, log.ADMITTED, 1, 9),
+        (4, 0, log.FIRST_TOKEN, 1, -1),
+        (4, 0, log.PREFILLED, 1, 9),
+        (7, 1, log.DISPATCH, 1, -1),
+        (8, 1, log.FETCH, 1, 1),
+        (9, 1, log.JOINED, 1, 9),
+        (12, 1, log.FINISHED, 1, 3),
+    )] == [("prefill", 0), ("prefilled", 0), ("waiting", 1), ("KV copied in", 1), ("decode", 1)]  # fmt: skip
+
+
+def test_who_lost_its_instance_arrives_again_and_keeps_its_tokens():
+    assert lives(
+        (0, 0, log.ADMITTED, 1, 9),
+        (4, 0, log.FIRST_TOKEN, 1, -1),
+        (6, 0, log.LOST, 1, 2),
+        (6, -1, log.ARRIVED, 1, 9),
+        (9, 1, log.DISPATCH, 1, -1),
+        (9, 1, log.ADMITTED, 1, 11),
+        (12, 1, log.FINISHED, 1, 3),
+    )[1:] == [
+        (1, "decode", 0, 4, 6, "lost"),
+        (1, "at the router", -1, 6, 9, ""),
+        (1, "computed again, decode", 1, 9, 12, "finished"),
+    ]
+
+
+def test_what_is_left_at_the_end_is_unfinished():
+    assert lives((0, 0, log.DISPATCH, 1, -1), (50, 0, log.STEPPED, -1, 3)) == [(1, "waiting", 0, 0, 50, "unfinished")]
