@@ -49,7 +49,7 @@ class Lesson(NamedTuple):
     @classmethod
     def of(cls, plain: list[Any]) -> "Lesson":
         *values, step = plain
-        return cls(*values, None if step is None else StepReport(*step))
+        return cls._make([*values, None if step is None else StepReport._make(step)])
 
     def row(self) -> dict[str, Any]:
         """Return the columns of a table."""

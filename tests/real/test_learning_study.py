@@ -1,6 +1,8 @@
 """Learning from a study: a command leaves a table of lessons, metrics and a picture; what cannot learn is refused."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,12 @@ LEARNS = Path(__file__).parents[2] / "studies" / "april_learns.yaml"
 
 def study(**changes):
     chosen = Study.load(LEARNS)
-    small = {"rollout.steps": 2, "rollout.groups": 2, "workload.requests": 800, "real.training.warm_start": 0}
+    small: dict[str, Any] = {
+        "rollout.steps": 2,
+        "rollout.groups": 2,
+        "workload.requests": 800,
+        "real.training.warm_start": 0,
+    }
     small |= {"rollout.filter": "none", "seeds": 1, "real.training.evaluate_every": 2}
     for key, value in (small | changes).items():
         chosen = chosen.override(f"{key}={value}")
@@ -33,8 +40,6 @@ def test_a_study_leaves_a_row_for_each_training_step_of_each_system(tmp_path, mo
     assert frame["accuracy"].notna().tolist() == [True, False, True] * 2
     assert frame["step_samples"].dropna().tolist() == [16.0] * 4
     assert (tmp_path / "out" / "plots" / "learning.png").exists()
-    import json
-
     runs = json.loads((tmp_path / "out" / "summary.json").read_text())["runs"]
     assert [run["metrics"]["training_steps"] for run in runs] == [2, 2]
     assert all(0 <= run["metrics"]["learned/accuracy"] <= 1 for run in runs)
