@@ -185,6 +185,7 @@ class Learning:
             "partial": {
                 row.id: texts.tokens(row, row.prompt, row.prompt + requests[row.id][1])
                 for row in self.cluster.live.values()
+                if row.id in requests
             },
             "transcript": self.transcript.state(requests),
             "trainer": self.trainer.state(),
