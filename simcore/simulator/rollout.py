@@ -263,11 +263,12 @@ class Rollouts:
         del self.samples[row.id]
         if group.state != "open":
             return
-        group.samples.remove(sample)
         if not wanted:
             # With its instance, others of the group may have gone whose accounts are still to be closed.
             Alarm(self._simulator.clock, 0, lambda _: self.fail(group), _TRAINED)
-        elif group.samples:
+            return
+        group.samples.remove(sample)
+        if group.samples:
             self._scoring.complete(group)
         else:
             self.forget(group, "discarded")
@@ -301,7 +302,7 @@ class Rollouts:
         del self.groups[group.id]
         for sample in group.samples:
             if sample.stage != "generating":
-                del self.samples[sample.request]
+                self.samples.pop(sample.request, None)
 
     def _give_up(self, group: Group, action: Discard | None) -> None:
         """Stop what of a group is left."""

@@ -88,7 +88,7 @@ def test_mistakes_go_to_stderr_all_at_once_with_status_2(folder):
             ["run", "tiny.yaml", "--set", "slow.ttft_ms=1"],
             "--set slow.ttft_ms=1: slow: unknown key; have study, "
             "question, model, hardware, cost, cluster, workload, slo, systems, mechanism, faults, sweep, seeds, "
-            "oracle, warm_up, sample_s, claims, real (did you mean 'slo'?)",
+            "oracle, warm_up, sample_s, claims, real, rollout (did you mean 'slo'?)",
         ),
         (["run", "tiny.yaml", "--out", "odd.py"], "odd.py: a file is in the way of the result folder"),
     ],
