@@ -23,7 +23,7 @@ class Reference:
         self, q: Tensor, k: Tensor, v: Tensor, table: Tensor, positions: Tensor, slots: Tensor, layer: Tensor
     ) -> Tensor:
         cos, sin = table.index_select(0, positions).unsqueeze(1).chunk(2, dim=-1)
-        keys, values = _rotated(k, cos, sin), v
+        keys, values = rotated(k, cos, sin), v
         kept = slots >= 0
         if not kept.all():
             keys, values, slots = keys[kept], values[kept], slots[kept]
@@ -31,7 +31,7 @@ class Reference:
         block, place = slots // size, slots % size
         layer[block, 0, place] = keys
         layer[block, 1, place] = values
-        return _rotated(q, cos, sin)
+        return rotated(q, cos, sin)
 
     def attention(self, q: Tensor, layer: Tensor, plan: Plan, scale: float) -> Tensor:
         # One sequence at a time: results depend on it alone, and nothing is padded to the longest.
@@ -69,7 +69,8 @@ class Reference:
         return torch.where(how.temperature > 0, chosen, logits.argmax(dim=-1))
 
 
-def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Return x [..., e] with its halves rotated by angles whose cosines and sines are broadcast to [..., e / 2]."""
     first, second = x.float().chunk(2, dim=-1)
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1).to(x.dtype)
 

@@ -93,6 +93,8 @@ class April(Rollout):
                 self.buffer.sort()
             taken, self.buffer = self.buffer[: self.at_a_time], self.buffer[self.at_a_time :]
             self.accepted += [number for number in taken if view.groups[number].state == "accepted"]
+            if len(self.accepted) >= self.target:  # what began now could not be stopped with the others: they stop now
+                return
             for number in taken:
                 yield from map(Resume, view.groups[number].paused)
             if len(taken) < self.at_a_time:

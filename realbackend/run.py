@@ -58,10 +58,15 @@ class RealOutcome:
     @property
     def digest(self) -> str:
         """A hash of all that was generated: equal runs say the same, whatever became of their requests meanwhile."""
-        digest = hashlib.blake2b(digest_size=16)
-        for request, tokens in sorted(self.generated.items()):
-            digest.update(f"{request}:{','.join(map(str, tokens))};".encode())
-        return digest.hexdigest()
+        return digest_of(self.generated)
+
+
+def digest_of(generated: Mapping[int, list[int]]) -> str:
+    """Return a hash of tokens by request."""
+    digest = hashlib.blake2b(digest_size=16)
+    for request, tokens in sorted(generated.items()):
+        digest.update(f"{request}:{','.join(map(str, tokens))};".encode())
+    return digest.hexdigest()
 
 
 def run_real(settings: Settings, workload: Workload, sink: Sink, real: RealSettings) -> RealOutcome:

@@ -17,6 +17,7 @@ from realbackend.in_flight import InFlight
 from realbackend.kv import KvBlocks
 from realbackend.model.decoder import Decoder
 from realbackend.parts import Parts
+from realbackend.sampler import Sampler
 from realbackend.step import NOTHING, numbers_of, step_on
 from realbackend.tables import ROWS, Tables
 from realbackend.transport import HostCopy, KvTransport, LocalCopy, PeerCopy
@@ -51,6 +52,7 @@ class TorchEngine:
             where that takes some seconds; none on a CPU, which has nothing to gain.
         parts: shares of a GPU it can keep to, each with graphs of its own where they are made beforehand; None: it has
             all of it.
+        sampler: draws the tokens, without graphs, which choose the most likely ones as an engine without it does.
 
     Two engines over the same KV blocks are the two lanes of an instance.
     """
@@ -62,7 +64,9 @@ class TorchEngine:
         ops: Ops,
         graphs: Sequence[int] | None = None,
         parts: Parts | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
+        assert not (graphs and sampler), "what is drawn is not captured"
         self.decoder = decoder
         self.kv = kv
         self.ops = ops
@@ -76,7 +80,8 @@ class TorchEngine:
         self._gave: list[int] = []
         """Whose tokens the last iteration chose, in the order of `_latest`."""
         device.synchronize()  # what made the weights and blocks ran on another stream
-        if graphs is None and device.is_gpu:
+        self._sampler = sampler
+        if graphs is None and device.is_gpu and sampler is None:
             graphs = sizes_up_to(min(_MOST_CAPTURED, kv.blocks))
         self._parts, self._share_pct = parts, 100
         self._captured: dict[int, DecodeGraphs] = {}
@@ -134,9 +139,14 @@ class TorchEngine:
                 tables = self._tables.entries[:, :width].index_select(0, self.device.upload(rows))
                 step = step_on(self.device, numbers, tables, self._latest)
                 logits = self.decoder.forward(step, self.kv.pool, self.ops)
-                self._latest[: len(numbers.rows)].copy_(self.ops.sample(logits, None))
+                self._latest[: len(numbers.rows)].copy_(self._chosen(work, logits))
             self._gave = [each.request for each in work if each.gives]
             return Pending(self.device.download(self._latest[: len(self._gave)]), self.compute.mark())
+
+    def _chosen(self, work: list[Work], logits: Tensor) -> Tensor:
+        if self._sampler is None:
+            return self.ops.sample(logits, None)
+        return self._sampler.sample(work, logits, self.ops)
 
     # -- copies ----------------------------------------------------------------------------------------------------
 

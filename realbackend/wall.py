@@ -16,6 +16,7 @@ from simcore.contract import PS_PER_S, Scheduler, Shape
 from simcore.simulator.clock import Alarm, Clock
 from simcore.simulator.instance import SimInstance
 from simcore.simulator.network import Transfer
+from simcore.simulator.rollout_lane import SimRolloutLane
 from simcore.simulator.settings import Outcome
 from simcore.simulator.simulator import End
 from simcore.simulator.stepper import SimLane, SimWholeBatchLane
@@ -82,10 +83,20 @@ class WallWholeBatchLane(SimWholeBatchLane):
         super().boundary(depart(self))
 
 
+class WallRolloutLane(SimRolloutLane):
+    """The same where rollouts are generated."""
+
+    __slots__ = ()
+
+    def boundary(self, alarm: Alarm) -> None:
+        super().boundary(depart(self))
+
+
 _KINDS: dict[type[SimLane], type[SimLane]] = {
     SimLane: WallLane,
     SimTieredLane: WallTieredLane,
     SimWholeBatchLane: WallWholeBatchLane,
+    SimRolloutLane: WallRolloutLane,
 }
 
 

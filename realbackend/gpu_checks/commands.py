@@ -10,6 +10,7 @@ from realbackend.gpu_checks.findings import Findings, Skipped
 from realbackend.gpu_checks.slices import BUDGET_S, Setting
 
 STUDY = "studies/fidelity_gpu.yaml"
+LEARNS = "studies/april_learns.yaml"
 CONFIG = "simcore/data/models/llama-3.1-8b.json"
 
 
@@ -28,6 +29,20 @@ def profile(findings: Findings, setting: Setting) -> None:
     file = setting.out / "llama-3.1-8b-profile.json"
     command = ["profile", "run", "--weights", f"random:{CONFIG}", "--out", str(file)]
     findings.part("profile run", partial(_simcore, setting, "profile-run", command))
+
+
+def training(findings: Findings, setting: Setting) -> None:
+    """A model that learns from its rollouts; then rollouts of an 8B model, which does not, beside their simulation."""
+    sizes = ["layers=8", "hidden=1024", "learning_rate=0.0001"]
+    larger = [word for size in sizes for word in ("--set", f"real.training.{size}")]
+    command = ["run", LEARNS, "--backend", "real", "--clock", "measured", "--out", str(setting.out / "learns"), *larger]
+    short = ["--set", "rollout.steps=40", "--set", "seeds=1"]
+    findings.part("training, measured clock", partial(_simcore, setting, "training", command + short))
+    served = ["--set", "real.training=null", "--set", f"real.weights=random:{CONFIG}", "--set", "rollout.steps=6"]
+    for clock in ("measured", "wall"):
+        out = setting.out / f"rollouts-{clock}"
+        command = ["fidelity", LEARNS, "--clock", clock, "--repeats", "1", "--out", str(out), *served]
+        findings.part(f"rollouts, {clock} clock", partial(_simcore, setting, f"rollouts-{clock}", command))
 
 
 def wall(findings: Findings, setting: Setting) -> None:

@@ -68,6 +68,7 @@ def finish_cell(
     classes: Sequence[str] = ("default",),
     roles: Sequence[str] = (),
     training: Training | None = None,
+    learned: Mapping[str, float] = MappingProxyType({}),
     meta: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Compute the metrics of a cell whose `CellWriter` is closed, and write `cell.json` last, in one stroke.
@@ -83,6 +84,7 @@ def finish_cell(
         classes: names of the request classes, by index, as the `CellWriter` got them.
         roles: of the instances, where KV use by role is wanted.
         training: of a study with `rollout`; None: of any other.
+        learned: what a model that was trained has come to; more metrics.
         meta: what made the cell, JSON; kept as it is.
 
     Returns what is in `cell.json`: {schema, state, metrics, classes, link_bytes, outcome, slo, warm_up, meta}. Raises
@@ -106,7 +108,14 @@ def finish_cell(
     cell = {
         "schema": CELL_SCHEMA,
         "state": state,
-        "metrics": {**counters, **outcome.measured, **waits, "prefix_hit_rate": _hit_rate(counters), **metrics},
+        "metrics": {
+            **counters,
+            **outcome.measured,
+            **waits,
+            "prefix_hit_rate": _hit_rate(counters),
+            **metrics,
+            **learned,
+        },
         "classes": found.classes,
         "link_bytes": link_bytes,
         "outcome": asdict(outcome),

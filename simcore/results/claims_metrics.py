@@ -36,6 +36,7 @@ _OF_ROLLOUTS = (
     *ROLLOUTS,
     *(f"groups_{what}" for what in ("submitted", "trained", "rejected", "discarded", "failed", "open", "accepted")),
     *("training_steps", "rollout_starved", "scorings_failed"),
+    *(f"learned/{what}" for what in ("accuracy_first", "accuracy", "cpu_s", "virtual_s")),
 )
 _JOB_TIME = "job_completion_time_s"
 

@@ -68,6 +68,13 @@ def instances_frame(
     return _frame(out, "instances", system, columns, point)
 
 
+def lessons_frame(
+    out: Path, system: str | None = None, *, columns: Sequence[str] | None = None, **point: Any
+) -> "pd.DataFrame":
+    """Return one row per training step of a model that learns; arguments and errors as in `requests_frame`."""
+    return _frame(out, "lessons", system, columns, point)
+
+
 def _frame(
     out: Path, name: str, system: str | None, columns: Sequence[str] | None, point: Mapping[str, Any]
 ) -> "pd.DataFrame":

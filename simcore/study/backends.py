@@ -11,6 +11,7 @@ from simcore.study.resolve import Resolved
 from simcore.study.schema_cluster import MechanismSpec
 from simcore.study.schema_real import RealSpec
 from simcore.study.traffic import open_workload
+from simcore.study.training_check import training_problems
 
 Name = Literal["sim", "real"]
 Device = Literal["cpu", "cuda"]
@@ -92,6 +93,7 @@ def check(document: Document, resolved: Resolved, backend: Backend) -> list[Prob
     from realbackend.model.shape import named_shape
 
     spec, problems = resolved.spec, []
+    problems += training_problems(document, resolved, backend.clock)
     try:
         shape = named_shape(spec.real.weights, document.folder)
     except ValueError as error:

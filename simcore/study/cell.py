@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from simcore.contract import CostModel, Router, Scheduler, Workload
 from simcore.study.backends import default_dtype
@@ -12,6 +12,7 @@ from simcore.study.plan import Cell
 from simcore.study.registry import find_policy
 from simcore.study.rollout import rollout_settings
 from simcore.study.traffic import open_workload
+from simcore.study.training import learned_metrics, learning_of, write_lessons
 
 if TYPE_CHECKING:
     from realbackend.run import RealSettings
@@ -34,6 +35,8 @@ def run_cell(cell: Cell, directory: Path) -> None:
         rollouts=spec.rollout is not None,
     ) as sink:
         ran = _run(settings, workload, sink, cell)
+    if ran.lessons:
+        write_lessons(directory, ran.lessons)
     rollout, cluster = spec.rollout, spec.cluster
     training = None
     if rollout is not None:
@@ -49,6 +52,7 @@ def run_cell(cell: Cell, directory: Path) -> None:
         warm_up_s=spec.warm_up.seconds,
         warm_up_requests=spec.warm_up.requests,
         training=training,
+        learned=learned_metrics(ran.lessons) if ran.lessons else {},
         meta={
             "hash": cell.hash,
             "workload": workload.name,
@@ -135,6 +139,7 @@ def real_settings(cell: Cell) -> "RealSettings":
 class _Ran:
     outcome: "Outcome"
     meta: dict[str, str] = field(default_factory=dict)
+    lessons: list[dict[str, Any]] = field(default_factory=list)
 
 
 def _run(settings: "Settings", workload: "Workload", sink: "Sink", cell: Cell) -> _Ran:
@@ -147,6 +152,10 @@ def _run(settings: "Settings", workload: "Workload", sink: "Sink", cell: Cell) -
         from simcore.simulator.mock import mock
 
         return _Ran(mock(settings, workload, sink))
+    if cell.spec.rollout is not None and cell.spec.real.training is not None:
+        learning = learning_of(cell, settings, workload)
+        outcome = learning.run(sink)
+        return _Ran(outcome, {"tokens": learning.digest}, [lesson.row() for lesson in learning.lessons])
     from realbackend.run import run_real
 
     done = run_real(settings, workload, sink, real_settings(cell))

@@ -22,6 +22,7 @@ def draw_plots(out: Path, point: Mapping[str, Any] | None = None) -> list[Path]:
         point: sweep point whose distributions and time series are shown; None: `telling_point`.
     """
     from simcore.results.plots.distributions import draw_distributions
+    from simcore.results.plots.learning import draw_learning
     from simcore.results.plots.load import draw_load
     from simcore.results.plots.resolved import read_resolved, warm_up_of
     from simcore.results.plots.rollouts import draw_rollouts
@@ -36,6 +37,7 @@ def draw_plots(out: Path, point: Mapping[str, Any] | None = None) -> list[Path]:
         draw_load(summary, folder / "goodput.png"),
         draw_distributions(out, summary, chosen, folder / "latency.png", warm_up),
         draw_timeline(out, summary, chosen, folder / "queue_and_kv.png"),
+        draw_learning(out, summary, chosen, folder / "learning.png"),
         draw_rollouts(out, summary, chosen, folder / "rollouts.png"),
     ]
     return [path for path in drawn if path is not None]

@@ -1,0 +1,1 @@
+"""Training: a task whose answers can be checked, and how a small model learns from its own samples."""
