@@ -155,7 +155,7 @@ def _run(settings: "Settings", workload: "Workload", sink: "Sink", cell: Cell) -
     if cell.spec.rollout is not None and cell.spec.real.training is not None:
         learning = learning_of(cell, settings, workload)
         outcome = learning.run(sink)
-        return _Ran(outcome, {"tokens": learning.digest}, [lesson.row() for lesson in learning.lessons])
+        return _Ran(outcome, {"token_hash": learning.digest}, [lesson.row() for lesson in learning.lessons])
     from realbackend.run import run_real
 
     done = run_real(settings, workload, sink, real_settings(cell))
