@@ -30,8 +30,15 @@ _BEGINS = {
     log.PAUSED: "migrating",
     log.MIGRATED: "waiting",
     log.RESUMED: "decode",
+    log.OVERWRITTEN: "preempted",
+    log.SUBMITTED: "at the router",
+    log.SUSPENDED: "paused",
+    log.CONTINUED: "at the router",
 }
 """What kinds that always mean the same begin."""
+
+_OFF_INSTANCES = (log.ARRIVED, log.SUBMITTED, log.SUSPENDED, log.CONTINUED)
+"""Kinds after which a request is on no instance, though they may say which one it left."""
 
 
 class Phase(NamedTuple):
@@ -70,7 +77,7 @@ def phases(rows: Iterable[Row]) -> Iterator[Phase]:
         before = under_way.get(request)
         if before is not None and before[2] < at:
             yield Phase(request, *before, at)
-        where = NOWHERE if kind == log.ARRIVED else instance
+        where = NOWHERE if kind in _OFF_INSTANCES else instance
         under_way[request] = (name, where, at)
     for request, phase in under_way.items():
         yield Phase(request, *phase, now, "unfinished")

@@ -17,7 +17,17 @@ _PS_PER_NS = 1000
 _NS_PER_S = 1e9
 _SEQUENCE = 1
 _COUNTERS = ("running", "waiting", "used_blocks")
-_HAPPENINGS = {log.UP: "up", log.DOWN: "down", log.SPLIT: "SMs split anew", log.ROLE: "new role"}
+_HAPPENINGS = {
+    log.UP: "up",
+    log.DOWN: "down",
+    log.SPLIT: "SMs split anew",
+    log.ROLE: "new role",
+    log.PRIORITIES: "new priorities",
+    log.OPENED: "rollout opened",
+    log.TRAIN: "training begins",
+    log.TRAINED: "training ended",
+    log.WEIGHTS: "new weights",
+}
 _COLUMNS = ["at_ps", "instance", "kind", "request", "detail"]
 
 
@@ -71,7 +81,7 @@ class _Trace:
         self._left[phase.request] = phase.instance
         begin = self._slice(track, phase.start_ps // _PS_PER_NS, f"{phase.name} {phase.request}")
         begin.track_event.categories.append(phase.name)
-        if moved or phase.name in ("at the router", "prefilled", "swapped"):
+        if moved or phase.name in ("at the router", "prefilled", "swapped", "migrating", "paused"):
             begin.track_event.flow_ids.append(phase.request + 1)
         self._builder.write_packet(begin)
         self._end(track, phase.end_ps // _PS_PER_NS)

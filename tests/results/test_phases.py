@@ -100,3 +100,60 @@ def test_who_moves_while_it_decodes_stands_still_for_the_last_stage():
         (0, "migrating", 0, 50, 61, ""),
         (0, "decode", 1, 61, 90, "finished"),
     ]
+
+
+def test_who_moves_while_it_waits_waits_elsewhere():
+    assert lives(
+        (0, 0, log.DISPATCH, 3, -1),
+        (20, 1, log.MIGRATED, 3, 0),
+        (25, 1, log.ADMITTED, 3, 9),
+        (30, 1, log.FINISHED, 3, 1),
+    ) == [(3, "waiting", 0, 0, 20, ""), (3, "waiting", 1, 20, 25, ""), (3, "prefill", 1, 25, 30, "finished")]
+
+
+def test_whose_destination_goes_down_goes_on_where_it_was_paused():
+    assert lives(
+        (0, 0, log.FIRST_TOKEN, 1, -1),
+        (10, 1, log.STAGE, 1, 2),
+        (10, 0, log.PAUSED, 1, 20),
+        (14, 1, log.DOWN, -1, 2),
+        (14, 0, log.RESUMED, 1, 20),
+        (30, 0, log.FINISHED, 1, 8),
+    ) == [(1, "decode", 0, 0, 10, ""), (1, "migrating", 0, 10, 14, ""), (1, "decode", 0, 14, 30, "finished")]
+
+
+def test_whose_copy_on_the_host_is_overwritten_is_preempted():
+    assert lives(
+        (0, 0, log.FIRST_TOKEN, 1, -1),
+        (5, 0, log.SWAPPED, 1, 2),
+        (9, 0, log.PRIORITIES, -1, 1),
+        (9, 0, log.OVERWRITTEN, 1, 0),
+        (20, 0, log.ADMITTED, 1, 12),
+        (30, 0, log.FINISHED, 1, 4),
+    )[1:] == [
+        (1, "swapped", 0, 5, 9, ""),
+        (1, "preempted", 0, 9, 20, ""),
+        (1, "computed again, decode", 0, 20, 30, "finished"),
+    ]
+
+
+def test_a_sample_that_is_paused_is_on_no_instance_until_it_goes_on():
+    assert lives(
+        (0, -1, log.SUBMITTED, 1, 4),
+        (3, 0, log.DISPATCH, 1, -1),
+        (3, 0, log.ADMITTED, 1, 9),
+        (5, 0, log.FIRST_TOKEN, 1, -1),
+        (8, 0, log.SUSPENDED, 1, 3),
+        (8, -1, log.TRAIN, -1, 0),
+        (20, -1, log.CONTINUED, 1, 3),
+        (21, 2, log.DISPATCH, 1, -1),
+        (21, 2, log.ADMITTED, 1, 12),
+        (40, 2, log.FINISHED, 1, 5),
+    ) == [
+        (1, "at the router", -1, 0, 3, ""),
+        (1, "prefill", 0, 3, 5, ""),
+        (1, "decode", 0, 5, 8, ""),
+        (1, "paused", -1, 8, 20, ""),
+        (1, "at the router", -1, 20, 21, ""),
+        (1, "computed again, decode", 2, 21, 40, "finished"),
+    ]
