@@ -37,7 +37,7 @@ def conflicts(
     if mechanisms.preemption == "swap" and not mechanisms.host_blocks:
         rule = f"swap needs cluster.host_memory_gib to hold a KV block of {block_bytes / 2**20:g} MiB or more"
         yield ("mechanism", "preemption"), f"{rule}, got {cluster.host_memory_gib:g}"
-    yield from _beside_the_host_tier(cluster, mechanisms, roles, block_bytes)
+    yield from _beside_the_host_tier(cluster, mechanisms, router, block_bytes)
     if mechanisms.sm_split and roles - {"mixed"}:
         rule = "two lanes do the work of both roles; cluster.roles must all be mixed"
         yield ("mechanism", "sm_split"), f"{rule}, got {sorted(roles - {'mixed'})[0]}"
@@ -51,17 +51,19 @@ def conflicts(
     if "prefill" in roles and router.on_prefilled is Router.on_prefilled:  # type: ignore[attr-defined]
         rule = "cluster.roles has prefill instances, so a router must dispatch what they have prefilled"
         yield ("router",), f"{rule} (`on_prefilled`), and {router.__name__} does not"
+    if mechanisms.sm_split and SetRole in router.emits:
+        yield ("router",), f"{router.__name__} emits SetRole, and the two lanes of mechanism.sm_split have no role"
     for role, policy in (("router", router), ("scheduler", scheduler)):
         if SplitSMs in policy.emits and not mechanisms.sm_split:
             yield (role,), f"{policy.__name__} emits SplitSMs, which needs mechanism.sm_split"
     if mechanisms.migration != "none":
-        for key in _beyond_migration(mechanisms, roles, router):
+        for key in _beyond_migration(cluster, mechanisms, router):
             yield ("mechanism", "migration"), f"does not go with {key} yet, got {mechanisms.migration}"
     elif Migrate in router.emits:
         rule = "which needs mechanism.migration: multistage, two_stage, blocking or recompute"
         yield ("router",), f"{router.__name__} emits Migrate, {rule}"
     yield from _context_switches(cluster, mechanisms, router)
-    beyond = _beyond_whole_batches(mechanisms, roles)
+    beyond = _beyond_whole_batches(cluster, mechanisms, router)
     if beyond and scheduler.batch is not Scheduler.batch:  # type: ignore[attr-defined]
         yield (
             ("scheduler",),
@@ -69,11 +71,18 @@ def conflicts(
         )
 
 
-def _beyond_migration(mechanisms: "Mechanisms", roles: frozenset[str], router: type[Policy]) -> list[str]:
+def _beyond_mixed(cluster: ClusterSpec, router: type[Policy]) -> dict[str, bool]:
+    """Return by what an instance may come to be other than mixed, and whether it may."""
+    return {
+        "cluster.roles": bool(set(cluster.roles) - {"mixed"}),
+        f"a router that sets roles ({router.__name__})": SetRole in router.emits,
+    }
+
+
+def _beyond_migration(cluster: ClusterSpec, mechanisms: "Mechanisms", router: type[Policy]) -> list[str]:
     """Return what is switched on that migrations do not go with."""
     switched_on = {
-        "cluster.roles": bool(roles - {"mixed"}),
-        f"a router that sets roles ({router.__name__})": SetRole in router.emits,
+        **_beyond_mixed(cluster, router),
         "mechanism.schedule_ahead": mechanisms.schedule_ahead,
         "mechanism.sm_split": mechanisms.sm_split,
     }
@@ -81,7 +90,7 @@ def _beyond_migration(mechanisms: "Mechanisms", roles: frozenset[str], router: t
 
 
 def _beside_the_host_tier(
-    cluster: ClusterSpec, mechanisms: "Mechanisms", roles: frozenset[str], block_bytes: int
+    cluster: ClusterSpec, mechanisms: "Mechanisms", router: type[Policy], block_bytes: int
 ) -> Iterator[tuple[Path, str]]:
     """Yield what the host tier lacks, or does not go with yet."""
     if not mechanisms.offload:
@@ -95,17 +104,17 @@ def _beside_the_host_tier(
     beside = {
         "mechanism.preemption: swap": mechanisms.preemption == "swap",
         "mechanism.sm_split": mechanisms.sm_split,
-        "cluster.roles": roles - {"mixed"},
+        **_beyond_mixed(cluster, router),
         "mechanism.migration": mechanisms.migration != "none",
     }
     for key in (key for key, on in beside.items() if on):
         yield at, f"the host tier does not run with {key} yet"
 
 
-def _beyond_whole_batches(mechanisms: "Mechanisms", roles: frozenset[str]) -> list[str]:
+def _beyond_whole_batches(cluster: ClusterSpec, mechanisms: "Mechanisms", router: type[Policy]) -> list[str]:
     """Return what is switched on that a lane of whole batches does not do."""
     switched_on = {
-        "cluster.roles": bool(roles - {"mixed"}),
+        **_beyond_mixed(cluster, router),
         "mechanism.prefix_cache": mechanisms.prefix_cache,
         "mechanism.preemption: swap": mechanisms.preemption == "swap",
         "mechanism.schedule_ahead": mechanisms.schedule_ahead,
@@ -128,8 +137,7 @@ def _context_switches(
         "mechanism.prefix_cache": mechanisms.prefix_cache,
         "mechanism.sm_split": mechanisms.sm_split,
         "mechanism.schedule_ahead": mechanisms.schedule_ahead,
-        "cluster.roles": bool(set(cluster.roles) - {"mixed"}),
-        "a router that emits SetRole": SetRole in router.emits,
+        **_beyond_mixed(cluster, router),
         "mechanism.migration": mechanisms.migration != "none",
         "mechanism.offload": mechanisms.offload,
     }

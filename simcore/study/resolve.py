@@ -272,7 +272,7 @@ class _Resolver(Lookup):
             # A mechanism may be written for this system, or once for all.
             self.wrong(at if self.document.has(at) or below[0] != "mechanism" else below, message)
         links = self.topology(hardware, model.layers) if copies(self.spec, router.policy, cluster.roles) else None
-        rollout = self.rollout(name, cluster.roles, scheduler, mechanisms)
+        rollout = self.rollout(name, cluster.roles, router, scheduler, mechanisms)
         return System(router, scheduler, mechanisms, blocks, links, cluster.roles, rollout)
 
     def fitting_roles(self, at: Path, cluster: ClusterSpec) -> None:
@@ -282,7 +282,12 @@ class _Resolver(Lookup):
             self.wrong(at, wrong)
 
     def rollout(
-        self, name: str, roles: Sequence[Role], scheduler: ChosenPolicy, mechanisms: "Mechanisms"
+        self,
+        name: str,
+        roles: Sequence[Role],
+        router: ChosenPolicy,
+        scheduler: ChosenPolicy,
+        mechanisms: "Mechanisms",
     ) -> ChosenPolicy | None:
         """Return the rollout policy of a system: its own, or the synchronous one; None without `rollout`."""
         at, chosen = ("systems", name, "rollout"), self.spec.systems[name].rollout
@@ -290,7 +295,7 @@ class _Resolver(Lookup):
             if chosen is not None and "rollout" in self.sound:
                 self.wrong(at, "needs the study to say `rollout: {steps: …, groups: …}`")
             return None
-        for below, message in rollout_conflicts(roles, mechanisms, scheduler.policy):
+        for below, message in rollout_conflicts(roles, mechanisms, router.policy, scheduler.policy):
             where = ("systems", name, *below)
             self.wrong(where if self.document.has(where) else below, message)
         return self.policy(at, chosen or PolicySpec(policy=ROLLOUT), "rollout")

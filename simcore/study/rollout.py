@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from simcore.contract import Policy, Role, Rollout, Scheduler
+from simcore.contract import Policy, Role, Rollout, Scheduler, SetRole
 from simcore.cost.training import training_step_s
 from simcore.study.errors import Path
 from simcore.study.lookup import Lookup
@@ -87,8 +87,16 @@ def check_rollout(lookup: Lookup, spec: StudySpec, trace_file: FilePath | None) 
         lookup.wrong(("workload",), "must be groups of samples, as with `workload.groups`, for a study with `rollout`")
 
 
+_SAID: dict[Path, str] = {
+    ("mechanism", "preemption"): "mechanism.preemption: swap",
+    ("router",): "a router that sets roles",
+    ("scheduler",): "a scheduler that builds whole batches",
+}
+"""What is meant where the key alone does not say it."""
+
+
 def rollout_conflicts(
-    roles: Sequence[Role], mechanisms: "Mechanisms", scheduler: type[Policy]
+    roles: Sequence[Role], mechanisms: "Mechanisms", router: type[Policy], scheduler: type[Policy]
 ) -> Iterator[tuple[Path, str]]:
     """Yield what rollouts do not run with yet, as (path below the system, message)."""
     switched_on: dict[Path, bool] = {
@@ -99,9 +107,9 @@ def rollout_conflicts(
         ("mechanism", "migration"): mechanisms.migration != "none",
         ("cluster", "host_memory_gib"): mechanisms.host_blocks > 0,
         ("cluster", "roles"): bool(set(roles) - {"mixed"}),
+        ("router",): SetRole in router.emits,
         ("scheduler",): scheduler.batch is not Scheduler.batch,  # type: ignore[attr-defined]
     }
     for path, on in switched_on.items():
         if on:
-            what = "a scheduler that builds whole batches" if path == ("scheduler",) else ".".join(map(str, path))
-            yield path, f"rollouts do not run with {what} yet"
+            yield path, f"rollouts do not run with {_SAID.get(path) or '.'.join(map(str, path))} yet"

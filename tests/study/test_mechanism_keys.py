@@ -213,8 +213,28 @@ def test_all_host_memory_may_be_a_tier():
         (TIERED, "instances: 2", "needs cluster.host_memory_gib to hold a KV block of 2 MiB or more, got 0"),
         (f"{TIERED[:-1]}, preemption: swap}}", "host_memory_gib: 1", "does not run with mechanism.preemption: swap"),
         (f"{TIERED[:-1]}, sm_split: [50, 50]}}", "host_memory_gib: 1", "does not run with mechanism.sm_split"),
+        (f"{TIERED[:-1]}, migration: blocking}}", "host_memory_gib: 1", "does not run with mechanism.migration yet"),
     ],
 )
 def test_a_tier_says_what_it_lacks_and_what_it_does_not_go_with(mechanism, cluster, message):
     (problem,) = problems_of(with_study(mechanism, TINY.replace("instances: 2", cluster)))
+    assert message in problem
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "message"),
+    [
+        ("{sm_split: [50, 50]}", "emits SetRole, and the two lanes of mechanism.sm_split have no role"),
+        ("{migration: blocking}", "does not go with a router that sets roles (SetsRoles) yet"),
+        (TIERED, "the host tier does not run with a router that sets roles (SetsRoles) yet"),
+        ("{preemption: swap, allocator: groups}", "does not run with a router that sets roles (SetsRoles) yet"),
+    ],
+)
+def test_who_sets_roles_needs_what_roles_need(mechanism, message, tmp_path):
+    write_study(tmp_path)
+    text = TINY.replace("router: round_robin", "router: 'special.py:SetsRoles'").replace(
+        "instances: 2", "instances: 2, host_memory_gib: 1"
+    )
+    assert problems_of(text, tmp_path) == []
+    (problem,) = problems_of(with_study(mechanism, text), tmp_path)
     assert message in problem

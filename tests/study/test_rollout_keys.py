@@ -84,6 +84,10 @@ def test_a_training_step_takes_what_its_arithmetic_says():
         (with_rollout("{steps: 1, groups: 1, trainer: {seconds: 1, gpus: 2}}"), "leave one of the two out"),
         (ROLLOUT.replace("groups: {size: 4, prompt", "groups: {size: 5, prompt").replace("120", "121"), "whole groups"),
         (ROLLOUT.replace("question:", "mechanism: {prefix_cache: cold}\nquestion:"), "rollouts do not run with"),
+        (
+            ROLLOUT.replace("question:", "mechanism: {preemption: swap}\nquestion:"),
+            "rollouts do not run with mechanism.preemption: swap yet",
+        ),
         (ROLLOUT.replace("router: least_loaded}", "router: least_loaded, scheduler: prefill_first}"), "whole batches"),
         (ROLLOUT.replace("policy: april,", "policy: apirl,"), "unknown rollout 'apirl'.*did you mean 'april'"),
         (ROLLOUT.replace("over_provision: 1.5", "over_provision: 0.5"), "over_provision: must be at least 1, got 0.5"),

@@ -80,7 +80,7 @@ SPECIAL = '''\
 """Policies with powers that a cluster must have, for tests."""
 
 from simcore.contract import Actions, Arrived, Batch, ClusterView, Dispatch, LaneView, Migrate, Prefilled
-from simcore.contract import Router, Scheduler, SplitSMs
+from simcore.contract import Router, Scheduler, SetRole, SplitSMs
 
 
 class HandsOn(Router):
@@ -110,6 +110,12 @@ class Migrates(HandsOn):
     """May move requests."""
 
     emits = Router.emits | {Migrate}
+
+
+class SetsRoles(HandsOn):
+    """May change what instances do."""
+
+    emits = Router.emits | {SetRole}
 '''
 
 
