@@ -17,7 +17,7 @@ def why(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Which seed; default: the first.")] = None,
 ) -> None:
-    """Say why a request took as long as it did: where it was, for how long, and who was served meanwhile."""
+    """Say where a request was, for how long, and who was served meanwhile."""
     from simcore.results.compare import selection
     from simcore.results.compare_source import ResultError
     from simcore.results.frames import read_summary
