@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from simcore.study.api import Study as Study
     from simcore.study.results import Results as Results
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = ["Results", "Study", "__version__"]
 
 

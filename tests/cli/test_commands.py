@@ -162,7 +162,7 @@ def test_list_names_what_a_study_may_use(folder, what, names):
 
 
 def test_version(folder):
-    assert simcore("--version", folder=folder).stdout == "simcore 0.3.0\n"
+    assert simcore("--version", folder=folder).stdout == "simcore 0.4.0\n"
 
 
 def test_the_seed_option_counts_the_seeds_from_there(folder):

@@ -30,6 +30,8 @@ class Ask:
     first_token_s: float | None = None
     oracle: Any = None
     host_tokens: int = 0
+    group: int | None = None
+    max_new_tokens: int | None = None
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Server:
     host_free_blocks: int = 0
     sm_split: tuple[int, int] | None = None
     sm_switching: bool = False
+    weights_version: int = 0
 
     def cached_tokens(self, request: int) -> int:
         return self.cached.get(request, 0)

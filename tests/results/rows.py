@@ -47,5 +47,5 @@ def finished_cell(
     with CellWriter(directory, classes=classes) as sink:
         sink.requests(rows)
     counts: dict[str, int] = {name: [row[3] for row in rows].count(code) for code, name in enumerate(STATES)}
-    outcome = Outcome(arrived=len(rows), counters=counters or {}, **counts)
+    outcome = Outcome(arrived=len(rows), counters=counters or {}, **counts)  # type: ignore[arg-type]
     return finish_cell(directory, outcome=outcome, slo=slo or {}, classes=classes, meta={}, **how)

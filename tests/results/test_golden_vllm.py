@@ -63,7 +63,7 @@ def written(folder: Path, requests: list[Drawn], slo: dict[str, float]) -> dict[
         sink.requests(rows)
         sink.steps(steps)
     counts_by_state = {str(state): [row[3] for row in rows].count(code) for code, state in enumerate(STATES)}
-    outcome = Outcome(arrived=len(rows), counters={}, **counts_by_state)
+    outcome = Outcome(arrived=len(rows), counters={}, **counts_by_state)  # type: ignore[arg-type]
     finish_cell(folder / "cell", outcome=outcome, slo=slo, meta={})
     cell = CellResult("golden", {}, 0, folder / "cell")
     assemble(folder / "out", [cell], study=StudyFacts("golden", ""), provenance={})

@@ -97,7 +97,7 @@ def test_the_tiny_study_has_no_problems():
         # of a later version
         ("question: does it run?", "rollout: {steps: 2}", "2:1: rollout.groups: is missing"),
         ("router: round_robin", "mechanism: {control_s: 1}",
-         "14:29: systems.round_robin.mechanism.control_s: simcore 0.3.0 does not run `control_s` yet"),
+         "14:29: systems.round_robin.mechanism.control_s: simcore 0.4.0 does not run `control_s` yet"),
         # what is wrong between two keys
         ("router: round_robin", "scheduler: shortest_job_first", "14:17: systems.round_robin.scheduler: "
          "ShortestJobFirstOracle reads the oracle 'output_tokens'; add `oracle: [output_tokens]` to the study"),

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from policies.april import April
+from simcore.simulator.learning import HashJudge, TimedTrainer
 from simcore.study.cell import settings_of
 from tests.study.tiny import cells, problems_of, write_study
 
@@ -42,6 +43,8 @@ def test_every_key_reaches_the_simulator():
     assert (rollout.steps, rollout.groups, rollout.max_tokens, rollout.attempts) == (5, 8, 100, 5)
     assert not rollout.pause_for_weights
     judge, trainer = rollout.judge, rollout.trainer
+    assert isinstance(judge, HashJudge)
+    assert isinstance(trainer, TimedTrainer)
     assert (judge.always, judge.never, judge.seconds, judge.spread) == (0.1, 0.3, 2.5, "exponential")
     assert (judge.fails, judge.filter) == (0.01, "dynamic")
     assert (trainer.step_s(10**6), trainer.weight_bytes, trainer.load_s) == (7.5, 1000, 0.25)
@@ -51,9 +54,11 @@ def test_left_out_the_cap_is_the_workloads_and_the_weights_are_the_models():
     synchronous, april = cells(ROLLOUT)
     rollout = settings_of(april, 1.0).rollout
     assert rollout is not None
-    assert isinstance(rollout.make_rollout(), April)
-    assert rollout.make_rollout().over_provision == 1.5
+    policy = rollout.make_rollout()
+    assert isinstance(policy, April)
+    assert policy.over_provision == 1.5
     assert rollout.max_tokens == 300
+    assert isinstance(rollout.trainer, TimedTrainer)
     assert rollout.trainer.weight_bytes == april.model.weight_bytes()
     assert synchronous.hash != april.hash
     assert synchronous.rollout is not None, "the synchronous one"
@@ -64,6 +69,7 @@ def test_a_training_step_takes_what_its_arithmetic_says():
     assert rollout is not None
     cell = cells(ROLLOUT)[0]
     optimiser_s = 28 * cell.model.parameters / (4 * cell.hardware.memory_bytes_per_s)
+    assert isinstance(rollout.trainer, TimedTrainer)
     flops = 8 * cell.model.active_parameters * 10**6
     assert rollout.trainer.step_s(10**6) == pytest.approx(optimiser_s + flops / (4 * cell.hardware.bf16_flops * 0.5))
 
