@@ -49,6 +49,7 @@ KINDS = (
     "train",  # a training step begins; detail: the step
     "trained",  # and has ended; detail: the step
     "weights",  # instance goes over to new weights; detail: their version
+    "reloaded",  # request waits on instance again, its beginning having come from the host; detail: tokens that came
 )
 (
     ARRIVED,
@@ -95,4 +96,5 @@ KINDS = (
     TRAIN,
     TRAINED,
     WEIGHTS,
+    RELOADED,
 ) = range(len(KINDS))

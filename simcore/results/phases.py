@@ -31,6 +31,7 @@ _BEGINS = {
     log.MIGRATED: "waiting",
     log.RESUMED: "decode",
     log.OVERWRITTEN: "preempted",
+    log.RELOADED: "waiting",
     log.SUBMITTED: "at the router",
     log.SUSPENDED: "paused",
     log.CONTINUED: "at the router",

@@ -469,7 +469,7 @@ class SimTieredLane(SimLane, TieredLane):
         if epoch != self.at.epoch:
             return
         if isinstance(copy, TierCopy):
-            self.later(partial(tier_copied, self, copy))
+            self.later(partial(self._came, copy.request, partial(tier_copied, self, copy)))
             return
         if awaited:
             self.outstanding -= 1
@@ -483,9 +483,17 @@ class SimTieredLane(SimLane, TieredLane):
         if copy.kind == "out":
             self.later(partial(self.copied_out, copy))
         else:
-            self.later(partial(self.copied_in, copy.request))
+            self.later(partial(self._came, copy.request, partial(self.copied_in, copy.request)))
             if copy.kind == "fetch":
                 self.let_go(copy.request, copy.source)
+
+    def _came(self, request: Request, book: Callable[[], bool | None]) -> bool | None:
+        """Book the end of a copy as `book` does; who waits then has the beginning of its prompt, and is logged."""
+        tokens = request.computed
+        freed = book()
+        if request.state == WAITING:
+            self.simulator.log(self.instance, log.RELOADED, request.id, tokens)
+        return freed
 
     def let_go(self, request: Request, source: object = None) -> None:
         """The lane that has the KV of a request which was handed on need not keep it any more."""

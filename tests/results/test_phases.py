@@ -157,3 +157,18 @@ def test_a_sample_that_is_paused_is_on_no_instance_until_it_goes_on():
         (1, "at the router", -1, 20, 21, ""),
         (1, "computed again, decode", 2, 21, 40, "finished"),
     ]
+
+
+def test_what_comes_from_the_host_before_a_prompt_is_copied_in_and_then_waits():
+    assert lives(
+        (0, 0, log.DISPATCH, 1, -1),
+        (3, 0, log.FETCH, 1, 4),
+        (8, 0, log.RELOADED, 1, 64),
+        (20, 0, log.ADMITTED, 1, 9),
+        (25, 0, log.FINISHED, 1, 1),
+    ) == [
+        (1, "waiting", 0, 0, 3, ""),
+        (1, "KV copied in", 0, 3, 8, ""),
+        (1, "waiting", 0, 8, 20, ""),
+        (1, "prefill", 0, 20, 25, "finished"),
+    ]

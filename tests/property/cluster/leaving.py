@@ -137,6 +137,7 @@ class Leaving:
                 if copy.prefix:
                     copy.request.state = WAITING
                     self.wait(copy.request)
+                    self.cluster.write(self.instance.id, log.RELOADED, copy.request.id, copy.request.computed)
                 else:
                     self.come.append(copy.request)
             else:

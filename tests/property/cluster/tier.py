@@ -46,6 +46,8 @@ class TierCopy(Copy):
         host.release(self.stored.held)
         pool.fill(request, request.computed)
         lane.give(request.held)
+        if request.id in lane.cluster.live:
+            lane.cluster.write(lane.instance.id, log.RELOADED, request.id, request.computed)
         request.computed = 0
         if request.id in lane.cluster.live:
             request.state = "waiting"
