@@ -1,0 +1,80 @@
+"""Other process: an engine over there, which takes requests in, hands one over, or dies while it does."""
+
+import os
+from contextlib import suppress
+from datetime import timedelta
+from functools import cache
+
+from tests.real.torch_here import CPU, engine_of, sharpen, torch
+
+from realbackend.decoding import Decoding  # isort: skip
+from realbackend.device import Device  # isort: skip
+from realbackend.model.weights import load_decoder  # isort: skip
+from realbackend.remote.control import Control  # isort: skip
+from realbackend.remote.migration import arrive, leave  # isort: skip
+from realbackend.remote.wire import Wire  # isort: skip
+from realbackend.staged import Refused  # isort: skip
+
+HERE, THERE = 0, 1
+TIMEOUT_S = 30.0
+BLOCKS = 10
+PROMPT = [(37 * i + 11) % 997 for i in range(100)]
+"""Seven blocks."""
+
+
+@cache
+def decoder():
+    return sharpen(load_decoder("random:nano", device=CPU, dtype=torch.float32))
+
+
+def engine():
+    return engine_of(decoder(), BLOCKS)
+
+
+def join(folder, rank):
+    init = f"file://{folder}/store"
+    limit = timedelta(seconds=TIMEOUT_S)
+    torch.distributed.init_process_group("gloo", init_method=init, rank=rank, world_size=2, timeout=limit)
+
+
+def wire(source, timeout_s=TIMEOUT_S):
+    return Wire(source, 1 - source, Device(CPU), timeout_s=timeout_s)
+
+
+def control(connection):
+    return Control(connection, TIMEOUT_S)
+
+
+def takes(folder, connection):
+    """Take requests in; say of each what it generated, or why it did not come, and how many blocks are free then."""
+    join(folder, THERE)
+    incoming, mine, free = wire(HERE), engine(), list(range(BLOCKS))
+    for _ in range(3):
+        try:
+            request = arrive(mine, free, incoming, control(connection))
+            while not request.finished:
+                request.step()
+            request.release()
+            said = request.text
+        except Refused as refusal:
+            said = str(refusal)
+        connection.send((said, sorted(free)))
+    incoming.close()
+    torch.distributed.destroy_process_group()
+
+
+def dies_as_target(folder, connection):
+    join(folder, THERE)
+    incoming, mine = wire(HERE), engine()
+    mine.receive = lambda *_: os._exit(1)
+    arrive(mine, list(range(BLOCKS)), incoming, control(connection))
+
+
+def dies_as_source(folder, connection):
+    join(folder, THERE)
+    outgoing, mine = wire(THERE), engine()
+    request = Decoding(mine, list(range(BLOCKS)), PROMPT, len(PROMPT) + 20)
+    request.step()
+    mine.send = lambda *_: os._exit(1)
+    with suppress(Refused):
+        leave(request, outgoing, control(connection))
