@@ -55,7 +55,9 @@ class Decoding:
 
 
 def take(free: list[int], blocks: int) -> list[int]:
-    """Take so many ids; none or fewer: nothing. Raises MemoryError, and takes none, where there are not as many."""
+    """Take so many ids, the first ones; 0 or less: none. Raises MemoryError, and takes none, where there are fewer."""
     if blocks > len(free):
         raise MemoryError(f"{blocks} blocks of KV are needed, {len(free)} are free")
-    return [free.pop() for _ in range(blocks)]
+    taken = free[: max(0, blocks)]
+    del free[: len(taken)]
+    return taken

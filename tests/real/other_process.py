@@ -1,17 +1,15 @@
-"""Other process: an engine over there, which takes requests in, hands one over, or dies while it does."""
+"""Other process: an engine over there, which takes requests in, or dies while it does."""
 
 import os
-from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 
 from tests.real.torch_here import CPU, engine_of, sharpen, torch
 
-from realbackend.decoding import Decoding  # isort: skip
 from realbackend.device import Device  # isort: skip
 from realbackend.model.weights import load_decoder  # isort: skip
 from realbackend.remote.control import Control  # isort: skip
-from realbackend.remote.migration import arrive, leave  # isort: skip
+from realbackend.remote.migration import arrive  # isort: skip
 from realbackend.remote.wire import Wire  # isort: skip
 from realbackend.staged import Refused  # isort: skip
 
@@ -55,26 +53,15 @@ def takes(folder, connection):
             while not request.finished:
                 request.step()
             request.release()
-            said = request.text
+            connection.send((request.text, sorted(free)))
         except Refused as refusal:
-            said = str(refusal)
-        connection.send((said, sorted(free)))
+            connection.send((str(refusal), sorted(free)))
     incoming.close()
     torch.distributed.destroy_process_group()
 
 
-def dies_as_target(folder, connection):
+def dies(folder, connection):
     join(folder, THERE)
     incoming, mine = wire(HERE), engine()
     mine.receive = lambda *_: os._exit(1)
     arrive(mine, list(range(BLOCKS)), incoming, control(connection))
-
-
-def dies_as_source(folder, connection):
-    join(folder, THERE)
-    outgoing, mine = wire(THERE), engine()
-    request = Decoding(mine, list(range(BLOCKS)), PROMPT, len(PROMPT) + 20)
-    request.step()
-    mine.send = lambda *_: os._exit(1)
-    with suppress(Refused):
-        leave(request, outgoing, control(connection))

@@ -1,19 +1,22 @@
-"""Remote: a request moves to another process while it decodes; whatever happens there, no token and no block is lost."""
+"""Remote: a request moves to another process as it decodes; whatever happens there, no token and no block is lost."""
 
 import multiprocessing
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
-from tests.real.torch_here import alone, torch
+from tests.real.torch_here import alone, engine_of, torch
 
 from realbackend.decoding import Decoding  # isort: skip
+from realbackend.remote.control import Reserve  # isort: skip
 from realbackend.remote.migration import arrive, leave  # isort: skip
 from realbackend.staged import Refused, stages  # isort: skip
 from tests.real import other_process as there  # isort: skip
-from tests.real.other_process import BLOCKS, HERE, PROMPT, THERE, control, decoder, engine, join, wire  # isort: skip
+from tests.real.other_process import BLOCKS, HERE, PROMPT, control, decoder, engine, join, wire  # isort: skip
 
 SIZE = 16
+UNUSED: Any = None
 dist = torch.distributed
 needs_gloo = pytest.mark.skipif(
     not dist.is_available() or not dist.is_gloo_available(), reason="this torch has no torch.distributed with gloo"
@@ -40,13 +43,9 @@ def beside(folder, what):
 
 def decoding(free, prompt=PROMPT, output=40):
     """Return a request with its first token."""
-    request = Decoding(engine_with(free), free, prompt, len(prompt) + output)
+    request = Decoding(engine_of(decoder(), len(free)), free, prompt, len(prompt) + output)
     request.step()
     return request
-
-
-def engine_with(free):
-    return engine() if len(free) == BLOCKS else there.engine_of(decoder(), len(free))
 
 
 def to_its_end(request):
@@ -87,7 +86,7 @@ def test_a_request_that_moves_generates_what_it_does_undisturbed_and_one_that_do
 
 @needs_gloo
 def test_a_target_that_dies_between_stages_is_said_to_be_gone_and_the_request_goes_on_where_it_was(tmp_path):
-    with beside(tmp_path, there.dies_as_target) as connection:
+    with beside(tmp_path, there.dies) as connection:
         request, outgoing = decoding(list(range(BLOCKS))), wire(HERE)
         with pytest.raises(ConnectionError, match="gone"):
             leave(request, outgoing, control(connection))
@@ -97,14 +96,14 @@ def test_a_target_that_dies_between_stages_is_said_to_be_gone_and_the_request_go
         outgoing.close()
 
 
-@needs_gloo
-def test_a_source_that_dies_leaves_no_block_taken_at_the_target(tmp_path):
-    with beside(tmp_path, there.dies_as_source) as connection:
-        incoming, free = wire(THERE), list(range(BLOCKS))
-        with pytest.raises(ConnectionError, match="gone"):
-            arrive(engine(), free, incoming, control(connection))
-        assert sorted(free) == list(range(BLOCKS))
-        incoming.close()
+def test_a_source_that_dies_leaves_no_block_taken_at_the_target():
+    source, target = multiprocessing.Pipe()
+    free = list(range(BLOCKS))
+    source.send(Reserve(7))
+    source.close()
+    with pytest.raises(ConnectionError, match="gone"):
+        arrive(engine(), free, UNUSED, control(target))
+    assert sorted(free) == list(range(BLOCKS))
 
 
 # -- the rule of stages, without another process -----------------------------------------------------------------------
@@ -139,7 +138,7 @@ class Lasting:
 
 
 def test_full_blocks_go_first_then_what_was_written_meanwhile():
-    """100 tokens: 6 full blocks and 4 tokens; 20 iterations later it is 120: 7 full ones and 8, so 2 blocks are left."""
+    """100 tokens are 6 full blocks and 4 tokens; 20 iterations later 120 are 7 and 8: 2 blocks are left."""
     request, way = decoding(list(range(BLOCKS))), Slow(20)
     for _ in stages(request, way, last_blocks=2):
         request.step()
@@ -150,6 +149,5 @@ def test_full_blocks_go_first_then_what_was_written_meanwhile():
 def test_who_never_catches_up_stays():
     request, way = decoding(list(range(20)), output=200), Slow(2 * SIZE)
     with pytest.raises(Refused, match="too slow"):
-        for _ in stages(request, way, most=3):
-            request.step()
+        all(request.step() is None for _ in stages(request, way, most=3))
     assert way.copied == [(0, 6), (6, 8), (8, 10)]
