@@ -86,7 +86,7 @@ def _source(check: Check, connection: "Connection[Any, Any]") -> dict[str, Any]:
         "backend": check.backend,
         "device": str(check.device(SOURCE)),
         "tokens": "equal" if text == alone.text else "different",
-        "kv": "equal" if kv == _kv_of(alone) else "different",
+        "kv": "equal" if kv == kv_of(alone) else "different",
         "stages": moved.stages,
         "blocks": moved.blocks,
         "decoded meanwhile": moved.decoded,
@@ -100,7 +100,7 @@ def _target(check: Check, connection: "Connection[Any, Any]") -> None:
     request = arrive(engine, list(range(check.blocks)), wire, Control(connection, check.timeout_s))
     while not request.finished:
         request.step()
-    connection.send((request.text, _kv_of(request)))
+    connection.send((request.text, kv_of(request)))
     wire.close()
     dist.destroy_process_group()
 
@@ -128,7 +128,7 @@ def _warm_up(engine: TorchEngine, prompt: int) -> None:
         request.step()
 
 
-def _kv_of(request: Decoding) -> str:
+def kv_of(request: Decoding) -> str:
     """Return a hash of the KV of all its tokens but the last, whichever blocks it is in."""
     pool = request.engine.kv.pool[request.blocks].movedim(3, 1).flatten(0, 1)[: request.computed]
     return hashlib.blake2b(pool.contiguous().view(torch.uint8).cpu().numpy().tobytes()).hexdigest()

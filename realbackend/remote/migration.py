@@ -6,7 +6,7 @@ so a request survives whatever happens there.
 
 import time
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from realbackend.completion import Completion
 from realbackend.decoding import Decoding, take
@@ -14,6 +14,8 @@ from realbackend.remote.control import CalledOff, Commit, Control, GoesOn, Reser
 from realbackend.remote.wire import Carried, Wire
 from realbackend.staged import Refused, stages
 from realbackend.torch_engine import TorchEngine
+
+Answer = TypeVar("Answer", Reserved, GoesOn)
 
 
 class Moved(NamedTuple):
@@ -39,9 +41,7 @@ class RemoteWay:
 
     def reserve(self, blocks: int) -> None:
         self._control.give(Reserve(blocks))
-        answer = self._control.take()
-        assert isinstance(answer, Reserved), answer
-        if not answer.there:
+        if not _answer(self._control, Reserved).there:
             raise Refused("no memory")
 
     def copy(self, first: int, until: int) -> Completion | None:
@@ -56,9 +56,9 @@ class RemoteWay:
 def leave(request: Decoding, wire: Wire, control: Control, *, last_blocks: int = 1) -> Moved:
     """Move a request that has a token to the other end; it decodes on here while it can.
 
-    Raises Refused if it stays: no room there, too slow, finished meanwhile. Raises ConnectionError or TimeoutError if
-    the other end is gone. Either way it has all its blocks and can go on here, and the target has begun at most one
-    token of it, which nobody has heard of.
+    Raises Refused if it stays: no room there, too slow, finished meanwhile, the engine there failed. Raises
+    ConnectionError or TimeoutError if the other end is gone. Either way it has all its blocks and can go on here, and the
+    target has begun at most one token of it.
     """
     if request.finished:
         raise Refused("finished")
@@ -77,8 +77,7 @@ def leave(request: Decoding, wire: Wire, control: Control, *, last_blocks: int =
             copy.over.wait()
         raise
     control.give(Commit(request.text, request.until))
-    answer = control.take()
-    assert isinstance(answer, GoesOn), answer
+    _answer(control, GoesOn)
     downtime_s = time.monotonic() - last_token
     moved = request.blocks_for(request.computed)
     request.release()
@@ -113,8 +112,20 @@ def arrive(engine: TorchEngine, free: list[int], wire: Wire, control: Control) -
                     return request
                 case other:
                     raise AssertionError(other)
-    except (Refused, OSError, RuntimeError, MemoryError):
+    except (Refused, OSError, RuntimeError, MemoryError) as error:
+        if not isinstance(error, Refused):
+            with suppress(OSError):
+                control.give(CalledOff(f"{type(error).__name__}: {error}"))
         for copy in copies:
             copy.over.wait()
         free += blocks
         raise
+
+
+def _answer(control: Control, kind: type[Answer]) -> Answer:
+    """Return what the other end answers. Raises Refused if that has failed there."""
+    answer = control.take()
+    if isinstance(answer, CalledOff):
+        raise Refused(answer.why)
+    assert isinstance(answer, kind), answer
+    return answer

@@ -8,6 +8,7 @@ from tests.real.torch_here import CPU, engine_of, sharpen, torch
 
 from realbackend.device import Device  # isort: skip
 from realbackend.model.weights import load_decoder  # isort: skip
+from realbackend.remote.check import kv_of  # isort: skip
 from realbackend.remote.control import Control  # isort: skip
 from realbackend.remote.migration import arrive  # isort: skip
 from realbackend.remote.wire import Wire  # isort: skip
@@ -52,8 +53,9 @@ def takes(folder, connection):
             request = arrive(mine, free, incoming, control(connection))
             while not request.finished:
                 request.step()
+            kv = kv_of(request)
             request.release()
-            connection.send((request.text, sorted(free)))
+            connection.send(((request.text, kv), sorted(free)))
         except Refused as refusal:
             connection.send((str(refusal), sorted(free)))
     incoming.close()
