@@ -57,8 +57,8 @@ def leave(request: Decoding, wire: Wire, control: Control, *, last_blocks: int =
     """Move a request that has a token to the other end; it decodes on here while it can.
 
     Raises Refused if it stays: no room there, too slow, finished meanwhile, the engine there failed. Raises
-    ConnectionError or TimeoutError if the other end is gone. Either way it has all its blocks and can go on here, and the
-    target has begun at most one token of it.
+    ConnectionError or TimeoutError if the other end is gone. Either way it has all its blocks and can go on here, and
+    the target has begun at most one token of it.
     """
     if request.finished:
         raise Refused("finished")
