@@ -63,7 +63,8 @@ def takes(folder, connection):
 
 
 def dies(folder, connection):
+    """Make a wire each way, then die when a request's first blocks come."""
     join(folder, THERE)
-    incoming, mine = wire(HERE), engine()
+    incoming, _outgoing, mine = wire(HERE), wire(THERE), engine()
     mine.receive = lambda *_: os._exit(1)
     arrive(mine, list(range(BLOCKS)), incoming, control(connection))

@@ -14,7 +14,7 @@ from realbackend.remote.control import Reserve  # isort: skip
 from realbackend.remote.migration import arrive, leave  # isort: skip
 from realbackend.staged import Refused, stages  # isort: skip
 from tests.real import other_process as there  # isort: skip
-from tests.real.other_process import BLOCKS, HERE, PROMPT, control, decoder, engine, join, wire  # isort: skip
+from tests.real.other_process import BLOCKS, HERE, PROMPT, THERE, control, decoder, engine, join, wire  # isort: skip
 
 SIZE = 16
 UNUSED: Any = None
@@ -91,13 +91,15 @@ def test_a_request_that_moves_generates_what_it_does_undisturbed_and_one_that_do
 @needs_gloo
 def test_a_target_that_dies_between_stages_is_said_to_be_gone_and_the_request_goes_on_where_it_was(tmp_path):
     with beside(tmp_path, there.dies) as connection:
-        request, outgoing = decoding(list(range(BLOCKS))), wire(HERE)
+        request, outgoing, incoming = decoding(list(range(BLOCKS))), wire(HERE), wire(THERE)
         with pytest.raises(ConnectionError, match="gone"):
             leave(request, outgoing, control(connection))
         assert to_its_end(request) == PROMPT + alone(decoder(), PROMPT, 40)
-        with pytest.raises(OSError, match="rank 1 is gone"):
-            request.engine.send(outgoing, [0]).wait()
+        copy = engine().receive(incoming, [0])
+        with pytest.raises(ConnectionError, match="rank 1 is gone"):
+            copy.wait()
         outgoing.close()
+        incoming.close()
 
 
 def test_a_source_that_dies_leaves_no_block_taken_at_the_target():
