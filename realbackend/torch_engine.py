@@ -5,6 +5,7 @@ over. Iterations are launched and read apart, so that the next can be launched b
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -22,6 +23,9 @@ from realbackend.step import NOTHING, numbers_of, step_on
 from realbackend.tables import ROWS, Tables
 from realbackend.transport import HostCopy, KvTransport, LocalCopy, PeerCopy
 from realbackend.work import AHEAD, Engine, Work
+
+if TYPE_CHECKING:
+    from realbackend.remote.wire import Carried, Wire
 
 _MOST_CAPTURED = 256
 
@@ -163,6 +167,20 @@ class TorchEngine:
         nearby = source.device.at == self.device.at
         transport = self._nearby if nearby else self._from_peer
         return self._copy(transport, source.kv.pool, theirs, self.kv.pool, blocks, {self.kv.moving: blocks})
+
+    def send(self, wire: "Wire", blocks: list[int]) -> "Carried":
+        """Start to send KV blocks to an engine in another process, once the iterations launched here are done.
+
+        Iterations may read them meanwhile; whoever called must not let them be written, or freed, before the end.
+        """
+        return wire.send(self.kv.pool, blocks, [self.compute.mark()])
+
+    def receive(self, wire: "Wire", blocks: list[int]) -> "Carried":
+        """Start to receive KV blocks from an engine in another process."""
+        moving = self.kv.moving
+        copy = wire.receive(self.kv.pool, blocks, [self.compute.mark(), *moving.touching(blocks)])
+        moving.add(blocks, copy.over)
+        return copy
 
     def _copy(
         self,

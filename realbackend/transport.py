@@ -64,7 +64,7 @@ class HostCopy:
     ) -> Completion:
         self._stream.after(after)
         with self._stream.use():
-            _copy_runs(source, target, runs_of(theirs, ours))
+            copy_runs(source, target, runs_of(theirs, ours))
         return self._stream.mark()
 
 
@@ -82,7 +82,7 @@ class LocalCopy:
         runs = runs_of(theirs, ours)
         with self._stream.use():
             if len(runs) * _WORTH_A_COPY_BYTES <= len(theirs) * source[0].nbytes:
-                _copy_runs(source, target, runs)
+                copy_runs(source, target, runs)
             else:
                 self._ops.copy_blocks(source, torch.tensor(theirs), target, torch.tensor(ours))
         return self._stream.mark()
@@ -105,11 +105,12 @@ class PeerCopy:
             self._theirs[source.device] = Device(source.device).stream()
         self._stream.after(after)
         with self._theirs[source.device].use(), self._stream.use():
-            _copy_runs(source, target, runs_of(theirs, ours))
+            copy_runs(source, target, runs_of(theirs, ours))
         return self._stream.mark()
 
 
-def _copy_runs(source: Tensor, target: Tensor, runs: list[Run]) -> None:
+def copy_runs(source: Tensor, target: Tensor, runs: list[Run]) -> None:
+    """Copy runs of blocks on the stream in use, one memory copy each."""
     for run in runs:
         target[run.target : run.target + run.blocks].copy_(
             source[run.source : run.source + run.blocks], non_blocking=True

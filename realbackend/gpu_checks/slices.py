@@ -49,6 +49,7 @@ SLICES = {
     "lanes": Slice("prefill and decode by share of the GPU, two lanes at once, switches", "sm_lanes", "sm_lanes"),
     "profile": Slice("a cost model fitted from the engine's own iterations", "commands", "profile"),
     "agents": Slice("an agent's next turn with its KV kept, reloaded, recomputed", "agents", "agents"),
+    "migration": Slice("how long a request stands still that moves in stages, by its length", "migration", "migration"),
     "training": Slice(
         "a model of 75 million parameters learns; rollouts beside their simulation", "commands", "training"
     ),

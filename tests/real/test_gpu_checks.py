@@ -88,7 +88,7 @@ def test_findings_of_another_machine_or_that_are_not_wanted_are_forgotten(begin)
     assert parts.looked == ["first"] * 3
 
 
-@pytest.mark.parametrize("name", ["engine", "greenctx", "lanes", "agents"])
+@pytest.mark.parametrize("name", ["engine", "greenctx", "lanes", "agents", "migration"])
 def test_a_dry_run_goes_through_a_slice_on_a_cpu(tmp_path, name):
     assert main(["--slice", name, "--dry-run", "--out", str(tmp_path)]) == 0
     stored = json.loads((tmp_path / f"{name}.json").read_text())
@@ -103,6 +103,10 @@ def test_a_dry_run_goes_through_a_slice_on_a_cpu(tmp_path, name):
     elif name == "agents":
         assert stored["parts"]["history of 64"]["found"]["reloaded_ms"] > 0
         assert all(stored["parts"]["history of 64"]["found"][f"{way}_same_token"] for way in ("pinned", "reloaded"))
+    elif name == "migration":
+        assert stored["parts"]["context of 64"]["found"]["same_tokens"]
+        assert stored["parts"]["context of 64"]["found"]["stages"] >= 2
+        assert stored["parts"]["simulated"]["found"]["predicted_downtime_ms"]["256"] > 0
     else:
         assert "no multiprocessors" in stored["parts"]["what it needs"]["skipped"]
 
